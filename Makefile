@@ -1,0 +1,53 @@
+# The one task list, for people and for CI. `make help` says what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+# Options for the command a target runs, such as: make run ARGS="--robots 50", make test ARGS="tests/wire -k offer"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: setup run test check bench docs lock clean help
+
+setup: $(READY) ## make .venv with the pinned dependencies
+
+# The stamp makes set-up a matter of milliseconds, and of no network, until what it was made from changes.
+$(READY): pyproject.toml requirements.lock
+	@command -v $(PYTHON) >/dev/null || { echo "Surefoot needs Python 3.11 or newer, and there is no '$(PYTHON)': install it, or name one with 'make PYTHON=python3.12 $(MAKECMDGOALS)'." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Surefoot needs Python 3.11 or newer, and '$(PYTHON)' is $$($(PYTHON) -V 2>&1): name a newer one with 'make PYTHON=python3.12 $(MAKECMDGOALS)'." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Surefoot needs Python's venv module, which '$(PYTHON)' lacks: on Debian and Ubuntu, 'apt-get install python3-venv' brings it." >&2; exit 1; }
+	@echo "Setting up $(VENV); this takes about a minute, once."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: $(READY) ## start the server with a demonstration fleet at https://127.0.0.1:8443
+	@$(BIN)/surefoot demo --data var/demo --port 8443 $(ARGS)
+
+test: $(READY) ## run every test, in random order, on all cores
+	@$(BIN)/pytest --numprocesses auto --dist worksteal $(ARGS)
+
+check: $(READY) ## format, lint, types, import contracts, tables and house rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --cache-dir .cache/import-linter
+	$(BIN)/pytest --quiet tests/test_house_rules.py $(wildcard tests/agent/test_table.py)
+
+bench: $(READY) ## run every benchmark, short form
+	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script --quick $(ARGS) || exit 1; done
+
+docs: $(READY) ## write docs/reference anew from the code
+	$(BIN)/python scripts/make_docs.py
+
+lock: $(READY) ## choose the newest versions pyproject.toml allows and pin them in requirements.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --group dev --generate-hashes \
+	  --no-emit-index-url --no-annotate --no-header --output-file requirements.lock pyproject.toml
+
+clean: ## remove what make made; what Surefoot keeps in var/ stays
+	rm -rf $(VENV) .cache .hypothesis dist
+	find src tests scripts bench -name __pycache__ -prune -exec rm -rf {} +
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
