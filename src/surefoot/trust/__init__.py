@@ -1,0 +1,1 @@
+"""Believe or refuse: keys, signatures, version rules."""

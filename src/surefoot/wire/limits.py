@@ -1,0 +1,24 @@
+"""Every limit of the wire formats, once."""
+
+# Devices hold these in RAM and in one 4 KiB journal copy, together with everything else the journal remembers.
+URL_CHARS_MAX = 512
+MANIFEST_BYTES_MAX = 2048
+REPORT_BYTES_MAX = 8192
+ANSWER_BYTES_MAX = 8192
+JOURNAL_BYTES_MAX = 4096
+# The rest of a journal copy is what else it may have to hold at most; the tests build that journal.
+OFFER_BYTES_MAX = 2900
+
+# AWS IoT thing names allow 128 characters of this alphabet; FreeRTOS firmware holds job ids of 63.
+ROBOT_ID_CHARS_MAX = 128
+ASSIGNMENT_ID_CHARS_MAX = 63
+NAME_CHARS_MAX = 64
+CODE_CHARS_MAX = 64
+TRUSTED_KEYS_MAX = 16
+
+# Above 2**53 a JSON number may come back as another one.
+INTEGER_MAX = 2**53 - 1
+
+# One NOR sector, also the largest piece of an image an agent holds in memory.
+CHUNK_BYTES = 4096
+IMAGE_BYTES_MAX = 64 * 1024 * 1024

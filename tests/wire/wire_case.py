@@ -1,0 +1,78 @@
+"""Values of every wire format, full and minimal."""
+
+from surefoot.wire.fields import encode_object
+from surefoot.wire.journal import Journal, Label, blank_journal
+from surefoot.wire.manifest import Manifest, SignedManifest, encode_manifest
+from surefoot.wire.offer import Answer, Offer, offer_to_object
+from surefoot.wire.report import AssignmentReport, Report, SlotReport
+from surefoot.wire.version import Version
+
+DIGEST = "0123456789abcdef" * 4
+VERSION = Version(major=0, minor=3, patch=0)
+
+MANIFEST = Manifest(
+    name="firmware",
+    sku="standard",
+    version=VERSION,
+    digest=DIGEST,
+    size_bytes=1048576,
+    protocol=1,
+    version_floor=Version(major=0, minor=2, patch=0),
+    notes='Walks "better".',
+)
+SIGNED = SignedManifest(payload=encode_manifest(MANIFEST), key_id="ab" * 32, signature=bytes(range(64)))
+OFFER = Offer(
+    id="01J-assignment",
+    url="https://fleet.example/v1/images/1",
+    sha256="ef" * 32,
+    size_bytes=1048712,
+    digest=DIGEST,
+    version=VERSION,
+    sku="standard",
+    release="standard-0.3.0",
+    manifest=SIGNED,
+    force=True,
+    rollback=True,
+    attempt=2,
+)
+ANSWER = Answer(acknowledged="01J-before", offer=OFFER, next_check_s=300)
+REPORT = Report(
+    robot_id="robot-001",
+    sku="standard",
+    epoch="epoch-1",
+    boot=17,
+    seq=42,
+    running=SlotReport(slot="ota_0", version="0.2.1", digest=DIGEST, state="confirmed"),
+    spare=SlotReport(slot="ota_1", version=None, digest=None, state="unknown"),
+    assignment=AssignmentReport(id="01J", state="trial", attempts=1, received_bytes=1048576, code=None),
+    version_floor="0.1.0",
+    protocol=1,
+    companion_version="0.1.4",
+    trusted_keys=("ab" * 32, "cd" * 32),
+    code="damaged-journal",
+)
+
+
+def offer_of_bytes(size_bytes: int) -> Offer:
+    """Return an offer that is so long as JSON, by what its manifest says."""
+    room = size_bytes - len(encode_object(offer_to_object(OFFER)))
+    # A quote takes two bytes of JSON, so the manifest itself stays within its own limit.
+    return OFFER.replace(manifest=SIGNED.replace(payload=SIGNED.payload + b'"' * (room // 2) + b" " * (room % 2)))
+
+
+HEADER = b"OBOR" + b"\x00\x03\x00\x00" + b"\x00\x00\x10\x00" + bytes(range(32)) + bytes(64) + bytes(28)
+JOURNAL: Journal = blank_journal("epoch-1").replace(
+    boot=17,
+    state="staged",
+    offer=OFFER,
+    attempts=1,
+    restarts=2,
+    code="download-interrupted",
+    acknowledged=True,
+    received_bytes=65536,
+    header=HEADER,
+    source_slot="ota_0",
+    source_digest=DIGEST,
+    version_floor=VERSION,
+    labels=(Label(digest=DIGEST, version="0.2.1"), Label(digest="ef" * 32, version="0.3.0")),
+)
