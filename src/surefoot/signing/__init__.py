@@ -1,0 +1,1 @@
+"""Private keys at work: signers by URI, signed images."""
