@@ -1,0 +1,1 @@
+"""What a robot decides: events in, effects out, no I/O."""

@@ -1,0 +1,73 @@
+"""From the staged image to the end of its trial: the steps that cannot be taken back, each recorded before it."""
+
+from surefoot.agent.effects import Confirm, GoBack, Reboot, RunSelfTest, SetBootSlot
+from surefoot.agent.steps import Step, save, save_and_tell, stay
+from surefoot.agent.values import AgentState
+from surefoot.wire import report as wire_report
+from surefoot.wire.errors import Refused
+from surefoot.wire.manifest import parse_manifest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from surefoot.agent.events import Answered, BootSlotRefused, Confirmed, SelfTestFailed, SelfTestPassed, Unreachable
+    from surefoot.wire.journal import Journal
+
+VALIDATION_WINDOW_S = 30
+
+
+def switch(state: AgentState, event: "Answered | Unreachable") -> Step:
+    """Let the bootloader try the image: the attempt is burnt and recorded already."""
+    return stay(state, SetBootSlot(), Reboot())
+
+
+def cannot_switch(state: AgentState, event: "BootSlotRefused") -> Step:
+    """End: the boot record cannot be set, and the running image was never left."""
+    return save_and_tell(
+        state, state.journal.replace(state=wire_report.ROLLED_BACK, code="stage-failed", acknowledged=False)
+    )
+
+
+def test(state: AgentState, event: "Answered | Unreachable") -> Step:
+    """Run the validation window; whether the server can be reached does not decide it."""
+    return stay(state, RunSelfTest(timeout_s=VALIDATION_WINDOW_S))
+
+
+def confirm(state: AgentState, event: "SelfTestPassed") -> Step:
+    """Record that the self-test passed, then confirm."""
+    return save(state, state.journal.replace(state=wire_report.CONFIRMING, code=None), Confirm())
+
+
+def confirm_again(state: AgentState, event: "Answered | Unreachable") -> Step:
+    """Confirm without testing again: the self-test had passed."""
+    return stay(state, Confirm())
+
+
+def go_back(state: AgentState, event: "SelfTestFailed") -> Step:
+    """Record why, then return to the previous image."""
+    return save(state, state.journal.replace(code=event.code), GoBack(), Reboot())
+
+
+def conclude(state: AgentState, event: "Confirmed") -> Step:
+    """Believe the boot record, not the intention: only what reads back as confirmed is installed."""
+    state = state.replace(slots=event.slots)
+    if event.slots.running.state != wire_report.CONFIRMED:
+        failed = state.journal.replace(state=wire_report.TRIAL, code="confirm-failed")
+        return save(state, failed, GoBack(), Reboot())
+    return save_and_tell(state, installed(state.journal))
+
+
+def installed(journal: "Journal") -> "Journal":
+    """Return the journal of an installed image; only now may its version floor rise, or there were no way back.
+
+    The manifest was believed before the image was staged, by the keys of that time; the new firmware may trust others.
+    """
+    floor, offer = journal.version_floor, journal.offer
+    if offer is not None and offer.manifest is not None:
+        try:
+            signed_floor = parse_manifest(offer.manifest.payload).version_floor
+        except Refused:
+            # The previous firmware could read it. A floor that does not rise is better than an agent that does not.
+            signed_floor = None
+        if signed_floor is not None and signed_floor > floor:
+            floor = signed_floor
+    return journal.replace(state=wire_report.INSTALLED, code=None, acknowledged=False, version_floor=floor)

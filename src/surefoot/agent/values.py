@@ -1,0 +1,80 @@
+"""What the agent knows: its identity, the slots as the bootloader has them, and its own state."""
+
+from surefoot.trust.keys import KeyRing
+from surefoot.wire.journal import Journal
+from surefoot.wire.record import Record
+from surefoot.wire.version import Version
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from surefoot.trust.keys import Verify
+
+
+class Identity(Record):
+    """Who the robot is; built into the firmware or the companion's configuration, never taken from the network.
+
+    `version_floor` is the floor it left the factory with, `chip_id` the chip images must be made for (None: not an
+    ESP32), `attempts_max` the trial boots it spends on one offer by itself.
+    """
+
+    __slots__ = (
+        "robot_id",
+        "sku",
+        "ring",
+        "verify",
+        "version_floor",
+        "protocol",
+        "companion_version",
+        "chip_id",
+        "attempts_max",
+    )
+    robot_id: str
+    sku: str
+    ring: KeyRing
+    verify: "Verify"
+    version_floor: Version
+    protocol: "int | None"
+    companion_version: "str | None"
+    chip_id: "int | None"
+    attempts_max: int
+
+
+class SlotImage(Record):
+    """One slot: its label, its image's digest and version, and the state the bootloader holds it in (`wire.report`).
+
+    `digest` is None when there is no image or it cannot be told; `version` is the text inside the signed bytes, "" when
+    there is none.
+    """
+
+    __slots__ = ("slot", "digest", "version", "state")
+    slot: str
+    digest: "str | None"
+    version: str
+    state: str
+
+
+class Slots(Record):
+    """Both slots as they are now; `spare_bytes` is what fits, `block_bytes` what one erase clears."""
+
+    __slots__ = ("running", "spare", "spare_bytes", "block_bytes")
+    running: SlotImage
+    spare: SlotImage
+    spare_bytes: int
+    block_bytes: int
+
+
+class AgentState(Record):
+    """The agent between two events.
+
+    `seq` counts reports within this boot; `retries` exchanges or downloads that failed in a row; `hold` is the code
+    under which an update waits; `boot_code` is what this boot found wrong with the journal.
+    """
+
+    __slots__ = ("identity", "journal", "slots", "seq", "retries", "hold", "boot_code")
+    identity: Identity
+    journal: Journal
+    slots: Slots
+    seq: int
+    retries: int
+    hold: "str | None"
+    boot_code: "str | None"

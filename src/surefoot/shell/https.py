@@ -1,0 +1,162 @@
+"""The way to the server over HTTPS, on CPython's standard library alone: a robot needs nothing else installed."""
+
+import contextlib
+import http.client
+import json
+import re
+import ssl
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from surefoot.wire import limits
+from surefoot.wire.errors import Interrupted, Refused
+from surefoot.wire.offer import Answer, parse_answer
+from surefoot.wire.report import Report, encode_report
+
+TIMEOUT_S = 15.0
+REDIRECTS_MAX = 3
+REDIRECTS = (301, 302, 303, 307, 308)
+# The server says of these that it will not serve the file again; of anything else another try may end better.
+GONE = (404, 410)
+
+
+class HttpsDownload:
+    """One open answer of a server. Fills `shell.ports.Download`."""
+
+    def __init__(self, connection: http.client.HTTPConnection) -> None:
+        self._connection = connection
+        self._response = connection.getresponse()
+        self.status = self._response.status
+        self.headers = self._response.headers
+
+    def read(self, length_bytes: int) -> bytes:
+        """Return exactly so many bytes, fewer at the end.
+
+        Raises:
+            Interrupted: `download-interrupted` when the connection breaks.
+        """
+        try:
+            data = self._response.read(length_bytes)
+        except (OSError, http.client.HTTPException) as error:
+            raise Interrupted("download-interrupted", f"The download broke off ({error}): it goes on later.") from error
+        # http.client takes a connection closed early for the end of the file when it is read in pieces.
+        if len(data) < length_bytes and self._response.length:
+            raise Interrupted("download-interrupted", "The download broke off: it goes on later.")
+        return data
+
+    def close(self) -> None:
+        """Drop the connection: what is left of the file is not wanted."""
+        # The answer may have taken the socket over from the connection.
+        self._response.close()
+        self._connection.close()
+
+
+class HttpsTransport:
+    """One robot's way to its server. Fills `shell.ports.Transport`.
+
+    Args:
+        server_url: Such as `https://updates.example:8443`.
+        token: The robot's bearer token; sent to this server only, never to where a download is redirected.
+        ca_file: The certificates that may vouch for the server, in PEM; None for the system's.
+    """
+
+    def __init__(self, server_url: str, token: str, ca_file: Path | None = None) -> None:
+        parts = urlsplit(server_url)
+        if parts.scheme != "https" or not parts.hostname:
+            raise Refused("refused-url", f"{server_url} is not an https address: the server speaks nothing else.")
+        self._origin = (parts.hostname, parts.port or 443)
+        self._base = parts.path.rstrip("/")
+        self._authorization = f"Bearer {token}"
+        self._tls = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+        self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
+
+    def exchange(self, report: Report) -> Answer:
+        """Send a report and return the answer.
+
+        Raises:
+            Interrupted: `server-unreachable`.
+            Refused: The server's code when it refuses the report or the robot, or `refused-answer-format`.
+        """
+        headers = {"Authorization": self._authorization, "Content-Type": "application/json"}
+        unreachable = "server-unreachable"
+        body = encode_report(report)
+        answer = self._ask(self._origin, "POST", f"{self._base}/v1/check", headers, unreachable, body)
+        try:
+            received = answer.read(limits.ANSWER_BYTES_MAX + 1)
+        except Interrupted as error:
+            raise Interrupted(unreachable, "The server's answer broke off: it is asked again.") from error
+        finally:
+            answer.close()
+        if answer.status == 200:
+            return parse_answer(received)
+        code, detail = _problem(received, answer.status)
+        if answer.status >= 500 or answer.status == 429:
+            raise Interrupted(unreachable, f"The server could not answer ({code}): {detail}")
+        raise Refused(code, detail)
+
+    def open(self, url: str, sha256: str, first_byte: int) -> HttpsDownload:
+        """Open a download from a byte on, over redirects.
+
+        Raises:
+            Interrupted: `download-interrupted`.
+            Refused: `refused-image-gone`; `refused-url` when the address is not https.
+        """
+        for _ in range(REDIRECTS_MAX + 1):
+            answer = self._get(url, sha256, first_byte)
+            if _begins_at(answer, first_byte):
+                return answer
+            answer.close()
+            if answer.status in GONE:
+                raise Refused("refused-image-gone", f"The server does not serve image {sha256[:16]}… any more.")
+            if answer.status not in REDIRECTS:
+                detail = f"The server answered {answer.status} for byte {first_byte}: it is asked again later."
+                raise Interrupted("download-interrupted", detail)
+            url = answer.headers.get("Location", "")
+        raise Interrupted("download-interrupted", f"More than {REDIRECTS_MAX} redirects: it is asked again later.")
+
+    def _get(self, url: str, sha256: str, first_byte: int) -> HttpsDownload:
+        parts = urlsplit(url)
+        if parts.scheme != "https" or not parts.hostname:
+            raise Refused("refused-url", "The image's address is not https: offer one that is.")
+        origin = (parts.hostname, parts.port or 443)
+        # If-Range: bytes of another file must never be put behind those of this one.
+        headers = {"Range": f"bytes={first_byte}-", "If-Range": f'"{sha256}"', "Accept-Encoding": "identity"}
+        if origin == self._origin:
+            headers["Authorization"] = self._authorization
+        path = parts.path + (f"?{parts.query}" if parts.query else "")
+        return self._ask(origin, "GET", path, headers, "download-interrupted")
+
+    def _ask(
+        self,
+        origin: tuple[str, int],
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        code: str,
+        body: bytes | None = None,
+    ) -> HttpsDownload:
+        """Send a request and return the answer's beginning; a failure is `Interrupted` with this code."""
+        connection = http.client.HTTPSConnection(origin[0], origin[1], timeout=TIMEOUT_S, context=self._tls)
+        try:
+            connection.request(method, path, body=body, headers=headers)
+            return HttpsDownload(connection)
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise Interrupted(code, f"{origin[0]} does not answer ({error}): check the way to it.") from error
+
+
+def _begins_at(answer: HttpsDownload, first_byte: int) -> bool:
+    if answer.status == 206:
+        return answer.headers.get("Content-Range", "").startswith(f"bytes {first_byte}-")
+    return answer.status == 200 and first_byte == 0
+
+
+def _problem(body: bytes, status: int) -> tuple[str, str]:
+    """Return code and sentence of a problem+json body; what stands between robot and server may send anything."""
+    code, detail = "", ""
+    with contextlib.suppress(ValueError):
+        problem = json.loads(body)
+        if isinstance(problem, dict):
+            code = re.split("[/:#]", str(problem.get("type", "")))[-1][: limits.CODE_CHARS_MAX]
+            detail = str(problem.get("detail", ""))[:500]
+    return code or "refused-answer-format", detail or f"The server answered with status {status}."

@@ -1,0 +1,92 @@
+"""What the runner needs of a robot. Drivers fill these; nothing here exists at run time on a chip."""
+
+from typing import Protocol
+
+from surefoot.agent.values import Slots
+from surefoot.wire.offer import Answer
+from surefoot.wire.report import Report
+
+
+class SlotDriver(Protocol):
+    """The two slots and the bootloader's records of them. The running slot is never written."""
+
+    def look(self) -> Slots:
+        """Return what both slots hold and how the bootloader has them, read anew."""
+
+    def prepare_spare(self) -> None:
+        """Make the bootloader forget what it knew of the spare slot."""
+
+    def erase_block(self, offset_bytes: int) -> None:
+        """Erase the spare slot's block that begins at this offset."""
+
+    def write(self, offset_bytes: int, data: bytes) -> None:
+        """Write into an erased part of the spare slot."""
+
+    def read(self, offset_bytes: int, length_bytes: int) -> bytes:
+        """Read from the spare slot."""
+
+    def inspect(self, size_bytes: int) -> "tuple[str, int | None]":
+        """Return version text and chip id that the spare slot's image carries; `Refused` when it is no image.
+
+        A driver whose images carry neither returns ("", None).
+        """
+
+    def set_boot_slot(self) -> None:
+        """Let the bootloader try the spare slot next; `Refused` or `Damaged` when that cannot be."""
+
+    def confirm(self) -> None:
+        """Mark the running image valid."""
+
+    def go_back(self) -> None:
+        """Mark the running image invalid; `Damaged` when there is no other to go back to."""
+
+
+class JournalStorage(Protocol):
+    """Two places for one copy each. A write may be torn by a power cut; it never touches the other copy."""
+
+    def read_copies(self) -> tuple[bytes, bytes]:
+        """Return what the two places hold; b"" or 0xFF where nothing was ever written."""
+
+    def write_copy(self, index: int, data: bytes) -> None:
+        """Replace one place's content, durably."""
+
+
+class Download(Protocol):
+    """One open download."""
+
+    def read(self, length_bytes: int) -> bytes:
+        """Return exactly so many bytes, fewer only at the end of the file; `Interrupted` when the way breaks."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
+
+
+class Transport(Protocol):
+    """The way to the server."""
+
+    def exchange(self, report: Report) -> Answer:
+        """Send a report and return the answer; `Interrupted` or `Refused` when there is none to use."""
+
+    def open(self, url: str, sha256: str, first_byte: int) -> Download:
+        """Open a download from a byte on.
+
+        Raises:
+            Interrupted: The way is broken now.
+            Refused: `refused-image-gone` when the file is not served any more.
+        """
+
+
+class Host(Protocol):
+    """The rest of the robot."""
+
+    def preflight(self) -> str | None:
+        """Return the code that speaks against updating now, or None."""
+
+    def self_test(self, timeout_s: int) -> str | None:
+        """Run the validation window; return the code of the check that failed, or None."""
+
+    def pause(self, delay_s: int) -> None:
+        """Wait about so long, with the robot's own jitter."""
+
+    def log(self, text: str) -> None:
+        """Tell a person."""

@@ -1,0 +1,208 @@
+"""Carries out the agent's effects on a robot, one event at a time.
+
+The same file runs on CPython and on MicroPython. It decides nothing: what a failure means is the agent's to say.
+"""
+
+import binascii
+import hashlib
+
+from surefoot.agent import effects as do
+from surefoot.agent import events as on
+from surefoot.agent.resume import boot
+from surefoot.agent.table import advance
+from surefoot.wire.errors import Damaged, Interrupted, Refused
+from surefoot.wire.journal import encode_journal, load_journal
+from surefoot.wire.limits import CHUNK_BYTES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from surefoot.agent.steps import Step
+    from surefoot.agent.values import AgentState, Identity
+    from surefoot.shell.ports import Download, Host, JournalStorage, SlotDriver, Transport
+
+
+class Runner:
+    """One robot's agent at work.
+
+    `start` and `check` run until the agent rests or the robot must restart; they return the seconds until the next
+    check, or None when a restart is due.
+    """
+
+    def __init__(
+        self,
+        identity: "Identity",
+        slots: "SlotDriver",
+        storage: "JournalStorage",
+        transport: "Transport",
+        host: "Host",
+    ) -> None:
+        self.identity = identity
+        self.slots = slots
+        self.storage = storage
+        self.transport = transport
+        self.host = host
+        self.state: "AgentState | None" = None
+        self._counter = 0
+        self._next_copy = 0
+        self._download: "Download | None" = None
+        self._offset_bytes = 0
+        self._chunk_bytes = 0
+
+    def start(self, fresh_epoch: str) -> "int | None":
+        """Begin after a boot; `fresh_epoch` is a random word, used when nothing is remembered."""
+        loaded = load_journal(self.storage.read_copies())
+        self._counter = loaded.counter
+        self._next_copy = loaded.next_copy
+        if loaded.damaged:
+            self.host.log("damaged-journal: both copies of the journal were unreadable; starting a new one.")
+        event = on.Booted(
+            slots=self.slots.look(), journal=loaded.journal, damaged=loaded.damaged, fresh_epoch=fresh_epoch
+        )
+        return self._run(boot(self.identity, event))
+
+    def check(self) -> "int | None":
+        """Ask the server now: the schedule, a push and a person all end here."""
+        return self._run(advance(self._known(), on.CheckDue()))
+
+    def _run(self, step: "Step") -> "int | None":
+        while True:
+            before = self.state
+            self.state = step.state
+            self._tell(before, step.state)
+            event = None
+            for effect in step.effects:
+                if isinstance(effect, do.Reboot):
+                    self._close()
+                    return None
+                if isinstance(effect, do.ScheduleCheck):
+                    self._close()
+                    return effect.delay_s
+                event = self._perform(effect)
+            if event is None:
+                event = self._next_chunk()
+            step = advance(self._known(), event)
+
+    def _perform(self, effect: "do.Effect") -> "on.Event | None":
+        """Carry out one effect; return the event it ends in, None for one that ends in none."""
+        if isinstance(effect, do.WriteChunk):
+            self.slots.write(effect.offset_bytes, effect.data)
+        elif isinstance(effect, do.EraseBlock):
+            self.slots.erase_block(effect.offset_bytes)
+        elif isinstance(effect, do.SaveJournal):
+            self._save(effect)
+        elif isinstance(effect, do.Exchange):
+            return self._exchange(effect)
+        elif isinstance(effect, do.Preflight):
+            code = self.host.preflight()
+            return on.PreflightPassed() if code is None else on.PreflightHeld(code=code)
+        elif isinstance(effect, do.PrepareSpare):
+            self.slots.prepare_spare()
+        elif isinstance(effect, do.Fetch):
+            return self._open(effect)
+        elif isinstance(effect, do.StopFetch):
+            self._close()
+        elif isinstance(effect, do.DigestSpare):
+            return self._digest(effect)
+        elif isinstance(effect, do.SetBootSlot):
+            return self._set_boot_slot()
+        elif isinstance(effect, do.RunSelfTest):
+            code = self.host.self_test(effect.timeout_s)
+            return on.SelfTestPassed() if code is None else on.SelfTestFailed(code=code)
+        elif isinstance(effect, do.Confirm):
+            self.slots.confirm()
+            return on.Confirmed(slots=self.slots.look())
+        elif isinstance(effect, do.GoBack):
+            self.slots.go_back()
+        elif isinstance(effect, do.ScheduleRetry):
+            self.host.pause(effect.delay_s)
+            return on.RetryDue()
+        return None
+
+    def _save(self, effect: "do.SaveJournal") -> None:
+        self.storage.write_copy(self._next_copy, encode_journal(effect.journal, self._counter + 1))
+        self._counter += 1
+        self._next_copy = 1 - self._next_copy
+
+    def _exchange(self, effect: "do.Exchange") -> "on.Event":
+        try:
+            return on.Answered(answer=self.transport.exchange(effect.report))
+        except (Interrupted, Refused) as error:
+            self.host.log(f"{error.code}: {error.message}")
+            return on.Unreachable(code=error.code)
+
+    def _open(self, effect: "do.Fetch") -> "on.Event | None":
+        self._close()
+        try:
+            self._download = self.transport.open(effect.url, effect.sha256, effect.first_byte)
+        except Interrupted as error:
+            self.host.log(f"{error.code}: {error.message}")
+            return on.DownloadFailed(code=error.code)
+        except Refused as error:
+            self.host.log(f"{error.code}: {error.message}")
+            return on.DownloadRefused(code=error.code)
+        self._offset_bytes = effect.first_byte
+        self._chunk_bytes = effect.first_chunk_bytes
+        return None
+
+    def _next_chunk(self) -> "on.Event":
+        """Return the next piece of the open download: nothing else can be awaited when no effect ended in an event."""
+        try:
+            data = b"" if self._download is None else self._download.read(self._chunk_bytes)
+        except Interrupted as error:
+            self._close()
+            return on.DownloadFailed(code=error.code)
+        if not data:
+            self._close()
+            return on.DownloadFailed(code="download-interrupted")
+        event = on.ChunkArrived(offset_bytes=self._offset_bytes, data=data)
+        self._offset_bytes += len(data)
+        self._chunk_bytes = CHUNK_BYTES
+        return event
+
+    def _close(self) -> None:
+        if self._download is not None:
+            self._download.close()
+            self._download = None
+
+    def _digest(self, effect: "do.DigestSpare") -> "on.Event":
+        whole = hashlib.sha256(effect.header)
+        image = hashlib.sha256()
+        offset = 0
+        while offset < effect.size_bytes:
+            piece = self.slots.read(offset, min(CHUNK_BYTES, effect.size_bytes - offset))
+            whole.update(piece)
+            image.update(piece)
+            offset += len(piece)
+        version, chip_id, image_code = "", None, None
+        try:
+            version, chip_id = self.slots.inspect(effect.size_bytes)
+        except Refused as refusal:
+            image_code = refusal.code
+        return on.SpareDigested(
+            sha256=binascii.hexlify(whole.digest()).decode(),
+            digest=binascii.hexlify(image.digest()).decode(),
+            descriptor_version=version,
+            chip_id=chip_id,
+            image_code=image_code,
+        )
+
+    def _set_boot_slot(self) -> "on.Event | None":
+        try:
+            self.slots.set_boot_slot()
+        except (Refused, Damaged) as error:
+            self.host.log(f"{error.code}: {error.message}")
+            return on.BootSlotRefused(code=error.code)
+        return None
+
+    def _known(self) -> "AgentState":
+        if self.state is None:
+            raise AssertionError("start() comes before anything else")
+        return self.state
+
+    def _tell(self, before: "AgentState | None", after: "AgentState") -> None:
+        journal = after.journal
+        if before is not None and before.journal.state == journal.state and before.hold == after.hold:
+            return
+        offer = "" if journal.offer is None else f" {journal.offer.version} ({journal.offer.id})"
+        why = journal.code or after.hold or after.boot_code
+        self.host.log(journal.state + offer + (f": {why}" if why else ""))

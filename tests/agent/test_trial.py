@@ -1,0 +1,113 @@
+from agent import agent_case as case
+from agent.agent_case import OFFER, Robot, answer
+from surefoot.agent import effects as do
+from surefoot.agent import events as on
+from surefoot.agent.trial import VALIDATION_WINDOW_S, installed
+from surefoot.agent.trial import test as start_test
+from surefoot.wire.report import CONFIRMED, CONFIRMING, INSTALLED, REFUSED, ROLLED_BACK, STAGED, TRIAL
+from surefoot.wire.version import Version
+
+TOLD = "SaveJournal Exchange"
+UNREACHABLE = on.Unreachable(code="server-unreachable")
+FLOOR = Version(major=0, minor=2, patch=1)
+RAISES_FLOOR = OFFER.replace(manifest=case.manifest_of(case.NEW, case.NEW_VERSION, version_floor=FLOOR))
+
+
+def assignment_of(robot: Robot) -> "tuple[str, str | None]":
+    assert robot.report.assignment is not None
+    return robot.report.assignment.state, robot.report.assignment.code
+
+
+def test_the_robot_switches_whether_the_server_answers_or_not() -> None:
+    assert case.staged().on(answer()) == "SetBootSlot Reboot"
+    assert case.staged().on(UNREACHABLE) == "SetBootSlot Reboot"
+
+
+def test_a_boot_slot_that_cannot_be_set_ends_the_assignment() -> None:
+    robot = case.staged()
+    robot.on(answer())
+    assert robot.on(on.BootSlotRefused(code="damaged-flash")) == TOLD
+    assert assignment_of(robot) == (ROLLED_BACK, "stage-failed")
+    assert robot.on(answer(acknowledged=OFFER.id)) == "SaveJournal ScheduleCheck"
+
+
+def test_the_self_test_does_not_depend_on_the_server() -> None:
+    for event in (answer(), UNREACHABLE):
+        assert case.on_trial().on(event) == "RunSelfTest"
+    step = start_test(case.on_trial().state, UNREACHABLE)
+    assert step.effects == (do.RunSelfTest(timeout_s=VALIDATION_WINDOW_S),)
+
+
+def test_a_failed_self_test_is_recorded_before_the_robot_goes_back() -> None:
+    robot = case.on_trial()
+    robot.on(answer())
+    assert robot.on(on.SelfTestFailed(code="relay-check-failed")) == "SaveJournal GoBack Reboot"
+    assert robot.saved is not None
+    assert (robot.saved.state, robot.saved.code) == (TRIAL, "relay-check-failed")
+    assert robot.boots(case.runs_old(ROLLED_BACK)) == TOLD
+    assert assignment_of(robot) == (ROLLED_BACK, "relay-check-failed")
+
+
+def test_only_what_reads_back_as_confirmed_is_installed() -> None:
+    robot = case.confirming()
+    assert robot.on(on.Confirmed(slots=case.runs_new(TRIAL))) == "SaveJournal GoBack Reboot"
+    assert robot.saved is not None
+    assert (robot.saved.state, robot.saved.code) == (TRIAL, "confirm-failed")
+    robot.boots(case.runs_old(ROLLED_BACK))
+    assert assignment_of(robot) == (ROLLED_BACK, "confirm-failed")
+
+
+def test_a_robot_that_passed_its_self_test_is_not_tested_again_after_a_power_cut() -> None:
+    for event in (answer(), UNREACHABLE):
+        robot = case.confirming()
+        assert robot.boots(case.runs_new(TRIAL)) == TOLD
+        assert assignment_of(robot) == (CONFIRMING, None)
+        assert robot.on(event) == "Confirm"
+        robot.on(on.Confirmed(slots=case.runs_new(CONFIRMED)))
+        assert assignment_of(robot) == (INSTALLED, None)
+
+
+def test_the_version_floor_rises_only_when_the_image_is_confirmed() -> None:
+    robot = case.confirming(RAISES_FLOOR)
+    assert robot.report.version_floor == "0.1.0"
+    robot.on(on.Confirmed(slots=case.runs_new(CONFIRMED)))
+    assert robot.report.version_floor == "0.2.1"
+    robot.on(answer(case.offer_of(case.SPARE, case.SPARE_VERSION, id="back", rollback=True)))
+    assert assignment_of(robot) == (REFUSED, "refused-version-floor")
+
+
+def test_the_version_floor_does_not_rise_with_an_image_that_went_back() -> None:
+    robot = case.on_trial(RAISES_FLOOR)
+    robot.boots(case.runs_old(ROLLED_BACK))
+    assert robot.report.version_floor == "0.1.0"
+
+
+def test_the_version_floor_never_falls() -> None:
+    robot = case.confirming(RAISES_FLOOR)
+    journal = robot.journal.replace(version_floor=Version(major=0, minor=2, patch=9))
+    assert installed(journal).version_floor == journal.version_floor
+
+
+def test_the_version_floor_rises_as_well_when_only_the_word_of_the_confirmation_was_lost() -> None:
+    robot = case.confirming(RAISES_FLOOR)
+    robot.boots(case.runs_new(CONFIRMED))
+    assert assignment_of(robot) == (INSTALLED, None)
+    assert robot.report.version_floor == "0.2.1"
+
+
+def test_a_manifest_that_new_firmware_cannot_read_does_not_stop_its_agent() -> None:
+    robot = case.confirming(RAISES_FLOOR)
+    assert RAISES_FLOOR.manifest is not None
+    odd = RAISES_FLOOR.replace(manifest=RAISES_FLOOR.manifest.replace(payload=b'{"format": 2}'))
+    journal = installed(robot.journal.replace(offer=odd))
+    assert (journal.state, journal.version_floor) == (INSTALLED, robot.journal.version_floor)
+
+
+def test_a_forced_installation_of_the_same_image_goes_the_whole_way() -> None:
+    offer = case.offer_of(case.OLD, case.OLD_VERSION, force=True)
+    file = case.file_of(case.OLD, case.OLD_VERSION)
+    robot = case.staged(offer, file)
+    assert robot.journal.state == STAGED
+    robot.on(answer())
+    robot.boots(case.runs_new(TRIAL, case.OLD))
+    assert assignment_of(robot) == (TRIAL, None)

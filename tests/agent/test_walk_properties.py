@@ -1,0 +1,192 @@
+"""The agent in a world where anything may happen at any time: whatever comes, it stays in its table and comes home."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent import agent_case as case
+from agent.agent_case import NEW_FILE, OFFER, answer
+from surefoot.agent import effects as do
+from surefoot.agent import events as on
+from surefoot.agent.values import SlotImage, Slots
+from surefoot.wire.journal import Journal
+from surefoot.wire.limits import CHUNK_BYTES
+from surefoot.wire.report import CONFIRMED, EMPTY, ROLLED_BACK, TERMINAL_STATES, TRIAL, UNKNOWN, Report
+from surefoot.wire.version import Version
+
+BACK = case.offer_of(case.OLD, case.OLD_VERSION, id="back", rollback=True)
+NEWER, NEWER_VERSION = b"newer" * 4000, Version(major=0, minor=4, patch=0)
+AHEAD = case.offer_of(NEWER, NEWER_VERSION, id="ahead")
+OFFERS = [
+    OFFER,
+    AHEAD,
+    OFFER.replace(attempt=2),
+    OFFER.replace(id="again"),
+    BACK,
+    OFFER.replace(id="other", sku="heavy"),
+]
+FILES = {
+    OFFER.sha256: NEW_FILE,
+    BACK.sha256: case.file_of(case.OLD, case.OLD_VERSION),
+    AHEAD.sha256: case.file_of(NEWER, NEWER_VERSION),
+}
+STEPS = 120
+
+
+class World:
+    """Flash, bootloader, server and bad luck around one agent."""
+
+    def __init__(self, data: st.DataObject) -> None:
+        self.data = data
+        self.lucky = False
+        self.saved: Journal | None = None
+        self.running, self.spare_image = 0, b""
+        self.images: list[bytes | None] = [case.OLD, None]
+        self.states = [CONFIRMED, EMPTY]
+        self.next_boot: int | None = None
+        self.reports: list[Report] = []
+        self.boots = 0
+
+    def chance(self, label: str) -> bool:
+        """Whether things go wrong now; only as long as luck is bad."""
+        return not self.lucky and self.data.draw(st.integers(0, 5), label=label) == 0
+
+    def slots(self) -> Slots:
+        def image(index: int) -> SlotImage:
+            found = self.images[index]
+            digest = None if found is None else case.digest_of(found)
+            version = "0.2.1" if found == case.OLD else ""
+            return SlotImage(slot=f"ota_{index}", digest=digest, version=version, state=self.states[index])
+
+        return case.slots_of(image(self.running), image(1 - self.running))
+
+    def restart(self, robot: case.Robot) -> None:
+        """Do what the bootloader does, and start the agent from what was recorded."""
+        self.boots += 1
+        if self.next_boot is not None:
+            self.running, self.next_boot = self.next_boot, None
+            self.states[self.running] = TRIAL
+        elif self.states[self.running] != CONFIRMED:
+            self.states[self.running] = ROLLED_BACK
+            self.running = 1 - self.running
+        assert self.images[self.running] is not None and self.states[self.running] in (CONFIRMED, TRIAL)
+        robot.boots(self.slots())
+
+    def act(self, robot: case.Robot, effect: do.Effect) -> None:
+        """Change the world as an effect does."""
+        spare = 1 - self.running
+        if isinstance(effect, do.PrepareSpare):
+            self.states[spare], self.images[spare] = UNKNOWN, None
+        elif isinstance(effect, do.EraseBlock | do.WriteChunk):
+            assert self.states[spare] == UNKNOWN, "it writes over an image that could still be booted"
+        elif isinstance(effect, do.SetBootSlot):
+            assert self.images[spare] is not None, "it would boot what is no image"
+            self.next_boot = spare
+        elif isinstance(effect, do.Confirm):
+            self.states[self.running] = TRIAL if self.chance("the record does not hold") else CONFIRMED
+        elif isinstance(effect, do.GoBack):
+            self.states[self.running] = ROLLED_BACK
+
+    def respond(self, robot: case.Robot, effect: do.Effect) -> on.Event | None:
+        """Return what an effect ends in."""
+        journal = robot.journal
+        if isinstance(effect, do.Exchange):
+            self.reports.append(effect.report)
+            if self.chance("the server is away"):
+                return on.Unreachable(code="server-unreachable")
+            said = effect.report.assignment
+            ended = said is not None and said.state in TERMINAL_STATES
+            offer = OFFER if self.lucky else self.data.draw(st.none() | st.sampled_from(OFFERS), label="offer")
+            return answer(offer, said.id if said is not None and ended else None)
+        if isinstance(effect, do.Preflight):
+            return on.PreflightHeld(code="held-motors") if self.chance("busy") else on.PreflightPassed()
+        if isinstance(effect, do.DigestSpare):
+            assert journal.offer is not None
+            size = effect.size_bytes
+            content = bytes(robot.spare[:size])
+            if not self.chance("flash is damaged"):
+                self.images[1 - self.running] = content
+                return case.digested(effect.header + content, "0.2.1" if content == case.OLD else "")
+            return case.digested(effect.header + b"damaged")
+        if isinstance(effect, do.RunSelfTest):
+            return on.SelfTestFailed(code="trial-failed") if self.chance("it fails") else on.SelfTestPassed()
+        if isinstance(effect, do.Confirm):
+            return on.Confirmed(slots=self.slots())
+        if isinstance(effect, do.ScheduleRetry):
+            return on.RetryDue()
+        if isinstance(effect, do.ScheduleCheck):
+            return on.CheckDue()
+        return None
+
+    def next_piece(self, robot: case.Robot, offset: int, length: int) -> on.Event:
+        assert robot.journal.offer is not None
+        if self.chance("the line breaks"):
+            return on.DownloadFailed(code="download-interrupted")
+        if self.chance("the file is gone"):
+            return on.DownloadRefused(code="refused-image-gone")
+        data = FILES[robot.journal.offer.sha256][offset : offset + length]
+        if self.chance("a byte flips"):
+            data = data[:-1] + bytes((data[-1] ^ 0xFF,))
+        return on.ChunkArrived(offset_bytes=offset, data=data)
+
+
+class WorldRobot(case.Robot):
+    """A robot whose effects happen to a world, which may cut its power before each of them."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world.slots())
+        self.world = world
+        self.last: do.Effect | None = None
+        self.rebooting = False
+        self.place = (0, 0)
+
+    def _note(self, effect: do.Effect) -> None:
+        if self.rebooting:
+            return
+        if self.world.chance("the power fails"):
+            self.rebooting = True
+            return
+        super()._note(effect)
+        self.world.act(self, effect)
+        self.last = effect
+        if isinstance(effect, do.Fetch):
+            self.place = (effect.first_byte, effect.first_chunk_bytes)
+        self.rebooting = isinstance(effect, do.Reboot)
+
+    def live(self, steps: int) -> None:
+        """Go on for so many events."""
+        for _ in range(steps):
+            if self.rebooting:
+                self.rebooting, self.last = False, None
+                self.world.restart(self)
+                continue
+            assert self.last is not None or self.fetch is not None
+            event = None if self.last is None else self.world.respond(self, self.last)
+            if event is None:
+                offset, length = self.place
+                event = self.world.next_piece(self, offset, length)
+                if isinstance(event, on.ChunkArrived):
+                    self.place = (offset + len(event.data), CHUNK_BYTES)
+            self.last = None
+            self.on(event)
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_whatever_happens_the_agent_stays_in_its_table_and_comes_home(data: st.DataObject) -> None:
+    world = World(data)
+    robot = WorldRobot(world)
+    world.restart(robot)
+    robot.live(STEPS)
+    assert all(report.running.state in (CONFIRMED, TRIAL) for report in world.reports)
+    order = [(report.boot, report.seq) for report in world.reports]
+    assert order == sorted(set(order)), "reports can be put in order"
+    world.lucky = True
+    robot.live(STEPS)
+    assert robot.saved is not None
+    assert robot.saved.state in (*TERMINAL_STATES, "idle")
+    running = world.slots().running
+    assert running.state == CONFIRMED
+    if robot.saved.state == "installed":
+        assert robot.saved.offer is not None and running.digest == robot.saved.offer.digest
+    said = world.reports[-1]
+    assert (said.running.digest, said.running.state) == (running.digest, running.state)
