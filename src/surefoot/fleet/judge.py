@@ -1,0 +1,82 @@
+"""Reconcile applied to rows: gathers what `reconcile` needs, and keeps the record of what it said."""
+
+from dataclasses import dataclass, replace
+
+from surefoot.fleet.model import Assignment, Facts, HistoryEntry, Release, Rollout, RolloutState, Status
+from surefoot.fleet.ports import Rows
+from surefoot.fleet.reconcile import Record, Verdict, Wanted, reconcile
+from surefoot.wire.errors import Damaged
+
+CLOSED_BY = {RolloutState.PAUSED: "paused", RolloutState.HALTED: "halted"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """An assignment with everything its verdict was derived from."""
+
+    assignment: Assignment
+    release: Release
+    rollout: Rollout
+    verdict: Verdict
+
+
+def judge(rows: Rows, assignment: Assignment, facts: Facts | None, now_s: float) -> Judged:
+    """Derive the verdict on one assignment from the latest facts; nothing is written."""
+    release = rows.release(assignment.release_id)
+    rollout = rows.rollout(assignment.rollout_id)
+    if release is None or rollout is None:
+        raise Damaged("damaged-assignment", f"Assignment {assignment.assignment_id} has no release: restore a backup.")
+    return judge_for(rollout, release, assignment, facts, now_s)
+
+
+def judge_for(rollout: Rollout, release: Release, assignment: Assignment, facts: Facts | None, now_s: float) -> Judged:
+    """Derive the verdict where rollout and release are known already."""
+    wanted = Wanted(assignment_id=assignment.assignment_id, digest=release.digest, force=assignment.force)
+    record = Record(
+        assigned_at_s=assignment.assigned_at_s,
+        installed_before=assignment.installed_at_s is not None,
+        attempts_max=rollout.plan.attempts_max,
+        silence_deadline_s=rollout.plan.silence_deadline_s,
+        repair_drift=rollout.plan.repair_drift,
+        held=CLOSED_BY.get(rollout.state),
+    )
+    verdict = reconcile(wanted, facts, record, now_s)
+    return Judged(assignment=assignment, release=release, rollout=rollout, verdict=verdict)
+
+
+def record_verdict(rows: Rows, judged: Judged, now_s: float) -> Assignment:
+    """Store the verdict if it differs from the last one, and tell the change in the robot's history."""
+    before, verdict = judged.assignment, judged.verdict
+    if before.status is verdict.status and before.code == verdict.code:
+        return before
+    installed_at_s = before.installed_at_s
+    if verdict.status is Status.INSTALLED and installed_at_s is None:
+        installed_at_s = now_s
+    moved = before.status is not verdict.status
+    after = replace(
+        before,
+        status=verdict.status,
+        code=verdict.code,
+        status_since_s=now_s if moved else before.status_since_s,
+        installed_at_s=installed_at_s,
+    )
+    rows.put_assignment(after)
+    rows.add_history(_entry(judged, now_s))
+    return after
+
+
+# What was once recorded of these turns out otherwise when the robot speaks again: that is a correction, not progress.
+_ENDED = (Status.INSTALLED, Status.ROLLED_BACK, Status.REFUSED, Status.SILENT)
+
+
+def _entry(judged: Judged, now_s: float) -> HistoryEntry:
+    before, verdict = judged.assignment, judged.verdict
+    corrected = before.status in _ENDED and before.status is not verdict.status
+    code = f" ({verdict.code})" if verdict.code else ""
+    was = f", recorded as {before.status} before" if corrected else ""
+    return HistoryEntry(
+        robot_id=before.robot_id,
+        at_s=now_s,
+        kind="correction" if corrected else "status",
+        text=f"{judged.release.version}: {verdict.status}{code}{was}. {verdict.reason}",
+    )

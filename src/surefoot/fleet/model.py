@@ -1,0 +1,182 @@
+"""What the fleet knows: the values that use cases read and write through the ports."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from surefoot.rollout.plan import Plan
+from surefoot.wire.errors import Refused
+from surefoot.wire.manifest import SignedManifest
+from surefoot.wire.report import Report
+from surefoot.wire.version import Version
+
+
+class Status(StrEnum):
+    """Where a robot stands with its assignment; derived by `reconcile`, never announced.
+
+    `superseded` alone is not of the robot but of the assignment: a newer one took its place before it ended.
+    """
+
+    INSTALLED = "installed"
+    ROLLED_BACK = "rolled_back"
+    REFUSED = "refused"
+    DRIFTED = "drifted"
+    SILENT = "silent"
+    ON_TRIAL = "on_trial"
+    DOWNLOADING = "downloading"
+    VERIFYING = "verifying"
+    REBOOTING = "rebooting"
+    WAITING = "waiting"
+    UNKNOWN = "unknown"
+    SUPERSEDED = "superseded"
+    UNASSIGNED = "unassigned"
+
+
+# An assignment in one of these holds a place of its plan's capacity: the robot may be updating at this moment.
+OPEN_STATUSES = (
+    Status.WAITING,
+    Status.DOWNLOADING,
+    Status.VERIFYING,
+    Status.REBOOTING,
+    Status.ON_TRIAL,
+    Status.UNKNOWN,
+    Status.SILENT,
+)
+
+
+class RolloutState(StrEnum):
+    """The life of a rollout; only a person leads out of `halted`."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    HALTED = "halted"
+    FINISHED = "finished"
+
+
+class KeyState(StrEnum):
+    """The life of a signing key."""
+
+    ACTIVE = "active"
+    RETIRING = "retiring"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Robot:
+    """A robot the fleet knows; only the SHA-256 of its bearer token is kept."""
+
+    robot_id: str
+    sku: str
+    token_sha256: str
+    enrolled_at_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """The greatest report of a robot.
+
+    `received_at_s` is when that report came, `heard_at_s` when the robot last said anything at all (Unix seconds);
+    `past_epochs` are the epochs that a factory reset ended: what still arrives from them is out of date.
+    """
+
+    report: Report
+    received_at_s: float
+    heard_at_s: float
+    past_epochs: tuple[str, ...] = ()
+
+    @property
+    def running_version(self) -> Version | None:
+        """The version the robot names for its running image, where that is a version at all."""
+        try:
+            return Version.parse(self.report.running.version or "")
+        except Refused:
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A public signing key; `public_key_xy` is the 64 bytes X ‖ Y."""
+
+    key_id: str
+    name: str
+    public_key_xy: bytes
+    state: KeyState
+    added_at_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """A published image.
+
+    `sha256` and `size_bytes` are of the file that robots download, `digest` of the image inside.
+    """
+
+    release_id: str
+    sku: str
+    version: Version
+    sha256: str
+    size_bytes: int
+    digest: str
+    key_id: str
+    manifest: SignedManifest
+    published_at_s: float
+    stable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """One release on its way to the fleet; `phase` is the index of the last phase whose door is open.
+
+    `salt` fixes who belongs to which percentage; `reason` says why the rollout stands where it stands.
+    """
+
+    rollout_id: str
+    release_id: str
+    sku: str
+    plan: Plan
+    salt: bytes
+    state: RolloutState
+    phase: int
+    phase_opened_at_s: float
+    started_at_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """One release for one robot: the row with a life.
+
+    `status` and `code` are the last verdict, kept so that a change can be told; `installed_at_s` is when the robot
+    was first known to run it; `attempt` is the highest attempt offered.
+    """
+
+    assignment_id: str
+    rollout_id: str
+    release_id: str
+    robot_id: str
+    assigned_at_s: float
+    attempt: int
+    status: Status
+    code: str | None
+    status_since_s: float
+    installed_at_s: float | None
+    force: bool = False
+    rollback: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """One thing that happened to a robot, in words an operator reads; `kind` is a stable word for filters."""
+
+    robot_id: str
+    at_s: float
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RobotView:
+    """A robot with everything a list shows of it."""
+
+    robot: Robot
+    facts: Facts | None
+    assignment: Assignment | None

@@ -1,0 +1,136 @@
+"""What the use cases need from the world.
+
+`store` fills these ports, and one contract suite holds every filling to them.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from typing import Protocol, TypeVar
+
+from surefoot.fleet.model import (
+    Assignment,
+    Facts,
+    HistoryEntry,
+    Key,
+    Release,
+    Robot,
+    RobotView,
+    Rollout,
+    Status,
+)
+
+T = TypeVar("T")
+
+
+class Rows(Protocol):
+    """The rows inside one transaction. `put_…` inserts or replaces by the value's own key."""
+
+    def robot(self, robot_id: str) -> Robot | None:
+        """Return the robot, or None."""
+
+    def robot_by_token(self, token_sha256: str) -> Robot | None:
+        """Return the robot whose token has this SHA-256, or None."""
+
+    def put_robot(self, robot: Robot) -> None:
+        """Store a robot."""
+
+    def robot_ids(self, sku: str) -> Iterator[str]:
+        """Yield the ids of all robots of a sku, in order."""
+
+    def robot_views(self, after: str, limit: int) -> list[RobotView]:
+        """Return up to `limit` robots whose id sorts behind `after`, each with facts and newest assignment."""
+
+    def facts(self, robot_id: str) -> Facts | None:
+        """Return the robot's facts, or None when it never reported."""
+
+    def put_facts(self, facts: Facts) -> None:
+        """Store the facts of the robot that their report names."""
+
+    def set_heard(self, robot_id: str, heard_at_s: float) -> None:
+        """Record that the robot said something, without changing its facts."""
+
+    def add_history(self, entry: HistoryEntry) -> None:
+        """Append to a robot's history."""
+
+    def history(self, robot_id: str, limit: int) -> list[HistoryEntry]:
+        """Return the newest `limit` entries of a robot, newest first."""
+
+    def key(self, key_id: str) -> Key | None:
+        """Return the key, or None."""
+
+    def keys(self) -> list[Key]:
+        """Return all keys, oldest first."""
+
+    def put_key(self, key: Key) -> None:
+        """Store a key."""
+
+    def release(self, release_id: str) -> Release | None:
+        """Return the release, or None."""
+
+    def releases(self) -> list[Release]:
+        """Return all releases, newest first."""
+
+    def release_by_sha256(self, sha256: str) -> Release | None:
+        """Return a release whose file has this SHA-256, or None."""
+
+    def put_release(self, release: Release) -> None:
+        """Store a release."""
+
+    def rollout(self, rollout_id: str) -> Rollout | None:
+        """Return the rollout, or None."""
+
+    def rollouts(self) -> list[Rollout]:
+        """Return all rollouts, newest first."""
+
+    def rollouts_for(self, sku: str) -> list[Rollout]:
+        """Return the rollouts of a sku, newest first."""
+
+    def put_rollout(self, rollout: Rollout) -> None:
+        """Store a rollout."""
+
+    def newest_assignment(self, robot_id: str) -> Assignment | None:
+        """Return the robot's newest assignment, or None."""
+
+    def assignment_for(self, rollout_id: str, robot_id: str) -> Assignment | None:
+        """Return the assignment a rollout made for a robot, or None."""
+
+    def assignments(self, rollout_id: str) -> list[Assignment]:
+        """Return all assignments of a rollout, in order of robot id."""
+
+    def count_open(self, rollout_id: str) -> int:
+        """Count the rollout's assignments that have not ended: their status is one of `OPEN_STATUSES`."""
+
+    def count_by_status(self, rollout_id: str) -> dict[Status, int]:
+        """Count the rollout's assignments by status."""
+
+    def put_assignment(self, assignment: Assignment) -> None:
+        """Store an assignment."""
+
+
+class Store(Protocol):
+    """Transactions over rows."""
+
+    def submit(self, work: Callable[[Rows], T]) -> "Future[T]":
+        """Run `work` in a transaction; the future resolves after the commit is durable, or with what `work` raised.
+
+        A raise undoes what this work wrote and nothing else.
+        """
+
+    def read(self, work: Callable[[Rows], T]) -> T:
+        """Run `work`, which only reads, on a consistent view."""
+
+    def close(self) -> None:
+        """Finish what was submitted and let go of the storage."""
+
+
+class Blobs(Protocol):
+    """Files by the SHA-256 of their bytes; what is there is complete and right."""
+
+    def put(self, sha256: str, data: bytes) -> None:
+        """Store durably; `Refused` (`refused-sha256`) when the bytes have another SHA-256."""
+
+    def size_bytes(self, sha256: str) -> int | None:
+        """Return the file's size, or None when there is none."""
+
+    def read(self, sha256: str, offset_bytes: int, length_bytes: int) -> bytes:
+        """Return a piece of the file; `Damaged` (`damaged-blob`) when it is not there."""

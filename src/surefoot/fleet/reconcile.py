@@ -1,0 +1,229 @@
+"""The one function that gives a robot's status: a table over what should run and what the robot says is true.
+
+A status is derived anew from the latest facts, never announced and never frozen, so a lost, late, repeated or
+reordered message can delay the truth but not bend it. The first row that matches wins. A column left at None matches
+everything.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from surefoot.fleet.model import Facts, Status
+from surefoot.wire import report as wire_report
+from surefoot.wire.codes import RETRYABLE
+
+
+class Running(StrEnum):
+    """How the running image relates to the wanted one."""
+
+    WANTED = "wanted"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+class Device(StrEnum):
+    """What the robot's journal says of this very assignment; `cut_off`: it downloads, and cannot get on."""
+
+    NONE = "none"
+    IN_PROGRESS = "in_progress"
+    CUT_OFF = "cut_off"
+    INSTALLED = "installed"
+    ROLLED_BACK = "rolled_back"
+    REFUSED = "refused"
+
+
+class Order(StrEnum):
+    """What the server says to the robot next."""
+
+    NOTHING = "nothing"
+    ACKNOWLEDGE = "acknowledge"
+    OFFER = "offer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What should run: the assignment, and the digest that identifies its image."""
+
+    assignment_id: str
+    digest: str
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What the server holds about the assignment.
+
+    `held` is the named refusal under which the offer waits, if any; times are Unix seconds.
+    """
+
+    assigned_at_s: float
+    installed_before: bool
+    attempts_max: int
+    silence_deadline_s: float
+    repair_drift: bool
+    held: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The status, the code and the sentence that explain it, and what to say to the robot next.
+
+    `failed` tells whether a rollout counts the robot as failed; `silent_since_s` is set beside any status.
+    """
+
+    status: Status
+    code: str | None
+    reason: str
+    next_order: Order
+    failed: bool = False
+    silent_since_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the table; None in a column matches everything."""
+
+    name: str
+    running: Running | None = None
+    confirmed: bool | None = None
+    device: tuple[Device, ...] | None = None
+    installed_before: bool | None = None
+    overdue: bool | None = None
+    retry: bool | None = None
+    status: Status | None
+    order: Order
+    failed: bool = False
+    reason: str
+
+
+W, O, U = Running.WANTED, Running.OTHER, Running.UNKNOWN  # noqa: E741 - the table's columns need to be narrow
+BUSY, ENDED = (Device.IN_PROGRESS,), (Device.INSTALLED,)
+S = Status
+# fmt: off
+TABLE: tuple[Row, ...] = (
+    Row(name="installed", running=W, confirmed=True,
+        status=S.INSTALLED, order=Order.ACKNOWLEDGE, reason="It runs the wanted image, confirmed."),
+    Row(name="rolled back, worth another try", running=O, device=(Device.ROLLED_BACK,), retry=True,
+        status=S.ROLLED_BACK, order=Order.OFFER, reason="It went back, but not because of the image: offered again."),
+    Row(name="rolled back", running=O, device=(Device.ROLLED_BACK,),
+        status=S.ROLLED_BACK, order=Order.ACKNOWLEDGE, failed=True, reason="It went back to its previous image."),
+    Row(name="refused", running=O, device=(Device.REFUSED,),
+        status=S.REFUSED, order=Order.ACKNOWLEDGE, failed=True, reason="It refused the offer."),
+    Row(name="drifted, being repaired", running=O, confirmed=True, installed_before=True, device=BUSY,
+        status=S.DRIFTED, order=Order.NOTHING, reason="It ran the wanted image before, and is on its way back to it."),
+    Row(name="drifted, worth a repair", running=O, confirmed=True, installed_before=True, retry=True,
+        status=S.DRIFTED, order=Order.OFFER, reason="It ran the wanted image before and runs another now."),
+    Row(name="drifted", running=O, confirmed=True, installed_before=True,
+        status=S.DRIFTED, order=Order.ACKNOWLEDGE, reason="It ran the wanted image before and runs another now."),
+    Row(name="silent", overdue=True,
+        status=S.SILENT, order=Order.NOTHING, failed=True, reason="It has not reported for longer than the deadline."),
+    Row(name="on trial", running=W, confirmed=False,
+        status=S.ON_TRIAL, order=Order.NOTHING, reason="It runs the wanted image and has not confirmed it yet."),
+    Row(name="in progress", running=O, device=BUSY,
+        status=None, order=Order.NOTHING, reason="It is installing."),
+    Row(name="cut off from the image", running=O, device=(Device.CUT_OFF,),
+        status=None, order=Order.OFFER, reason="It cannot get the image and is told again where it lies."),
+    Row(name="installed, it says, yet runs another", running=O, device=ENDED, retry=True,
+        status=S.DRIFTED, order=Order.OFFER, reason="It installed the wanted image and runs another now."),
+    Row(name="installed, it says, and is past repair", running=O, device=ENDED,
+        status=S.DRIFTED, order=Order.ACKNOWLEDGE, reason="It installed the wanted image and runs another now."),
+    Row(name="waiting", running=O,
+        status=S.WAITING, order=Order.OFFER, reason="It has not taken the offer yet."),
+    Row(name="unknown, to be offered", running=U, device=(Device.NONE, Device.CUT_OFF),
+        status=S.UNKNOWN, order=Order.OFFER, reason="It does not say which image runs."),
+    Row(name="unknown, busy", running=U, device=BUSY,
+        status=S.UNKNOWN, order=Order.NOTHING, reason="It is installing, but does not say which image runs."),
+    Row(name="unknown", running=U,
+        status=S.UNKNOWN, order=Order.ACKNOWLEDGE, reason="It names an end, but does not say which image runs."),
+)
+# fmt: on
+
+IN_PROGRESS_STATUS = {
+    wire_report.DOWNLOADING: Status.DOWNLOADING,
+    wire_report.VERIFYING: Status.VERIFYING,
+    wire_report.STAGED: Status.REBOOTING,
+    wire_report.TRIAL: Status.REBOOTING,
+    wire_report.CONFIRMING: Status.REBOOTING,
+}
+
+DEVICE_SAYS = {
+    **dict.fromkeys(wire_report.IN_PROGRESS_STATES, Device.IN_PROGRESS),
+    wire_report.INSTALLED: Device.INSTALLED,
+    wire_report.ROLLED_BACK: Device.ROLLED_BACK,
+    wire_report.REFUSED: Device.REFUSED,
+}
+
+
+def reconcile(wanted: Wanted | None, facts: Facts | None, record: Record | None, now_s: float) -> Verdict:
+    """Return what is true of a robot, and what to say to it next.
+
+    Args:
+        wanted: What should run; None when nothing was ever assigned.
+        facts: The robot's greatest report; None when it never reported.
+        record: What the server holds about the assignment; given exactly when `wanted` is.
+        now_s: Unix seconds.
+    """
+    if wanted is None or record is None:
+        reason = "Nothing is assigned to it."
+        return Verdict(status=Status.UNASSIGNED, code=None, reason=reason, next_order=Order.NOTHING)
+    said = _said_of(wanted, facts)
+    device = _device(said)
+    running = _running(wanted, facts, said)
+    confirmed = facts is not None and facts.report.running.state == wire_report.CONFIRMED
+    heard_at_s = record.assigned_at_s if facts is None else facts.heard_at_s
+    overdue = now_s - heard_at_s > record.silence_deadline_s
+    retry = _worth_another_try(device, said, record)
+    row = next(
+        row
+        for row in TABLE
+        if row.running in (None, running)
+        and row.confirmed in (None, confirmed)
+        and (row.device is None or device in row.device)
+        and row.installed_before in (None, record.installed_before)
+        and row.overdue in (None, overdue)
+        and row.retry in (None, retry)
+    )
+    status = row.status or IN_PROGRESS_STATUS[said.state if said else ""]
+    held = record.held if row.order is Order.OFFER else None
+    return Verdict(
+        status=status,
+        code=held or (said.code if said is not None and status is not Status.INSTALLED else None),
+        reason=row.reason,
+        next_order=Order.ACKNOWLEDGE if held else row.order,
+        failed=row.failed,
+        silent_since_s=heard_at_s if overdue else None,
+    )
+
+
+def _said_of(wanted: Wanted, facts: Facts | None) -> wire_report.AssignmentReport | None:
+    said = None if facts is None else facts.report.assignment
+    return said if said is not None and said.id == wanted.assignment_id else None
+
+
+def _device(said: wire_report.AssignmentReport | None) -> Device:
+    if said is None:
+        return Device.NONE
+    if said.state == wire_report.DOWNLOADING and said.code == "download-interrupted":
+        return Device.CUT_OFF
+    return DEVICE_SAYS[said.state]
+
+
+def _running(wanted: Wanted, facts: Facts | None, said: wire_report.AssignmentReport | None) -> Running:
+    if facts is None or facts.report.running.digest is None:
+        return Running.UNKNOWN
+    if facts.report.running.digest != wanted.digest:
+        return Running.OTHER
+    if not wanted.force:
+        return Running.WANTED
+    # The old and the new copy of a forced image have one digest: only journal and trial tell which of them runs.
+    on_trial = facts.report.running.state == wire_report.TRIAL
+    arrived = (wire_report.INSTALLED, *((wire_report.TRIAL, wire_report.CONFIRMING) if on_trial else ()))
+    return Running.WANTED if said is not None and said.state in arrived else Running.OTHER
+
+
+def _worth_another_try(device: Device, said: wire_report.AssignmentReport | None, record: Record) -> bool:
+    if said is not None and said.attempts >= record.attempts_max:
+        return False
+    if device is Device.ROLLED_BACK:
+        return said is not None and said.code in RETRYABLE
+    return record.repair_drift

@@ -1,0 +1,86 @@
+"""Robots: enrolling them, and showing where each stands."""
+
+from dataclasses import dataclass
+
+from surefoot.fleet.judge import judge
+from surefoot.fleet.model import Assignment, Facts, HistoryEntry, Robot
+from surefoot.fleet.ports import Rows
+from surefoot.fleet.reconcile import Verdict, reconcile
+from surefoot.wire import limits
+from surefoot.wire.errors import Refused
+from surefoot.wire.fields import NAME_CHARS
+from surefoot.wire.version import Version
+
+HISTORY_SHOWN = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RobotStatus:
+    """A robot, what it says, what it should run, and the verdict on the difference."""
+
+    robot: Robot
+    facts: Facts | None
+    assignment: Assignment | None
+    wanted_version: Version | None
+    wanted_digest: str | None
+    verdict: Verdict
+    history: tuple[HistoryEntry, ...] = ()
+
+
+def enrol_robot(rows: Rows, robot_id: str, sku: str, token_sha256: str, now_s: float) -> Robot:
+    """Add a robot to the fleet.
+
+    Raises:
+        Refused: `refused-robot-id`, `refused-robot-exists`.
+    """
+    for name, value, chars_max in (
+        ("robot id", robot_id, limits.ROBOT_ID_CHARS_MAX),
+        ("sku", sku, limits.NAME_CHARS_MAX),
+    ):
+        if not value or len(value) > chars_max or value.strip(NAME_CHARS):
+            detail = f"The {name} {value!r} is not 1 to {chars_max} of A-Z a-z 0-9 . : _ -: choose another."
+            raise Refused("refused-robot-id", detail)
+    if rows.robot(robot_id) is not None:
+        raise Refused("refused-robot-exists", f"Robot {robot_id} is enrolled already: use its token or another id.")
+    robot = Robot(robot_id=robot_id, sku=sku, token_sha256=token_sha256, enrolled_at_s=now_s)
+    rows.put_robot(robot)
+    return robot
+
+
+def robot_status(rows: Rows, robot_id: str, now_s: float) -> RobotStatus:
+    """Return all that is known of one robot; `Refused` (`not-found-robot`)."""
+    robot = rows.robot(robot_id)
+    if robot is None:
+        raise Refused("not-found-robot", f"The fleet has no robot {robot_id}: enrol it first.")
+    history = tuple(rows.history(robot_id, HISTORY_SHOWN))
+    return _status(rows, robot, rows.facts(robot_id), rows.newest_assignment(robot_id), now_s, history)
+
+
+def list_robots(rows: Rows, after: str, limit: int, now_s: float) -> list[RobotStatus]:
+    """Return up to `limit` robots whose ids sort behind `after`."""
+    views = rows.robot_views(after, limit)
+    return [_status(rows, view.robot, view.facts, view.assignment, now_s) for view in views]
+
+
+def _status(
+    rows: Rows,
+    robot: Robot,
+    facts: Facts | None,
+    assignment: Assignment | None,
+    now_s: float,
+    history: tuple[HistoryEntry, ...] = (),
+) -> RobotStatus:
+    if assignment is None:
+        verdict, version, digest = reconcile(None, facts, None, now_s), None, None
+    else:
+        judged = judge(rows, assignment, facts, now_s)
+        verdict, version, digest = judged.verdict, judged.release.version, judged.release.digest
+    return RobotStatus(
+        robot=robot,
+        facts=facts,
+        assignment=assignment,
+        wanted_version=version,
+        wanted_digest=digest,
+        verdict=verdict,
+        history=history,
+    )

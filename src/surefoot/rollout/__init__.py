@@ -1,0 +1,1 @@
+"""What a fleet decides: plans, phases, and which robot is next."""

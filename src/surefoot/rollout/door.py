@@ -1,0 +1,35 @@
+"""Whether a rollout's door is open for one robot now, and the named refusal when it is not."""
+
+from dataclasses import dataclass
+
+from surefoot.rollout.membership import phase_of
+from surefoot.rollout.plan import Plan
+from surefoot.wire.version import Version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """A rollout as one robot meets it.
+
+    `closed_by` is the named refusal of a paused or halted rollout; `open_assignments` counts offers too.
+    """
+
+    plan: Plan
+    salt: bytes
+    phase: int
+    closed_by: str | None
+    version: Version
+    open_assignments: int
+
+
+def refusal(door: Door, robot_id: str, running_version: Version | None) -> str | None:
+    """Return why the robot gets no assignment from this rollout now, or None when it does."""
+    if door.closed_by is not None:
+        return door.closed_by
+    if phase_of(door.plan, door.salt, robot_id) > door.phase:
+        return "phase-closed"
+    if running_version is not None and running_version > door.version:
+        return "newer-version"
+    if door.open_assignments >= door.plan.capacity:
+        return "at-capacity"
+    return None

@@ -1,0 +1,43 @@
+"""The real store, a fleet on it, and one signing key."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from fleet.fleet_case import FleetCase
+from surefoot.fleet.ports import Rows
+from surefoot.signing.signers import FileSigner
+from surefoot.store.sql_store import SqlStore
+
+T = TypeVar("T")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqlStore]:
+    store = SqlStore(f"sqlite:///{tmp_path / 'fleet.db'}")
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlStore]:
+    """A store for stories that leave nothing behind."""
+    store = SqlStore(f"sqlite:///{tmp_path_factory.mktemp('stories') / 'fleet.db'}")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def fleet(store: SqlStore) -> FleetCase:
+    def run(work: Callable[[Rows], T], /) -> T:
+        return store.submit(work).result()
+
+    return FleetCase(run=run)
+
+
+@pytest.fixture(scope="session")
+def signer() -> FileSigner:
+    return FileSigner(ec.generate_private_key(ec.SECP256R1()))

@@ -1,0 +1,104 @@
+import pytest
+
+from fleet.fleet_case import SKU, FleetCase, digest_of
+from support import code_of
+from surefoot.fleet.model import Status
+from surefoot.fleet.robots import HISTORY_SHOWN, RobotStatus, enrol_robot, list_robots
+
+
+def enrol(fleet: FleetCase, robot_id: str, sku: str = SKU) -> None:
+    fleet.run(lambda rows: enrol_robot(rows, robot_id, sku, f"token of {robot_id}", fleet.now_s))
+
+
+def listed(fleet: FleetCase, after: str = "", limit: int = 100) -> list[RobotStatus]:
+    return fleet.run(lambda rows: list_robots(rows, after, limit, fleet.now_s))
+
+
+def test_a_robot_is_enrolled_once(fleet: FleetCase) -> None:
+    robot = fleet.enrol("leg:1.left_2-x").robot
+    assert (robot.sku, robot.enrolled_at_s) == (SKU, fleet.now_s)
+    assert fleet.status(robot.robot_id).robot == robot
+    assert code_of(enrol, fleet, robot.robot_id) == "refused-robot-exists"
+    assert fleet.status(robot.robot_id).robot == robot
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "a\n", "ä", "r" * 129])
+def test_a_robot_id_that_could_not_be_written_everywhere_is_refused(fleet: FleetCase, name: str) -> None:
+    assert code_of(enrol, fleet, name) == "refused-robot-id"
+    assert listed(fleet) == []
+
+
+@pytest.mark.parametrize("sku", ["", "a b", "s" * 65])
+def test_a_bad_sku_is_refused(fleet: FleetCase, sku: str) -> None:
+    assert code_of(enrol, fleet, "robot-1", sku) == "refused-robot-id"
+
+
+def test_the_longest_names_are_taken(fleet: FleetCase) -> None:
+    enrol(fleet, "r" * 128, "s" * 64)
+    assert len(listed(fleet)) == 1
+
+
+def test_a_robot_that_is_not_there_has_no_status(fleet: FleetCase) -> None:
+    assert code_of(fleet.status, "robot-1") == "not-found-robot"
+
+
+def test_a_robot_without_an_assignment_is_unassigned(fleet: FleetCase) -> None:
+    fleet.hear(fleet.enrol())
+    shown = fleet.status()
+    assert shown.verdict.status is Status.UNASSIGNED
+    assert (shown.assignment, shown.wanted_version, shown.wanted_digest) == (None, None, None)
+    assert shown.facts is not None
+
+
+def test_a_status_shows_what_runs_what_should_and_the_difference(fleet: FleetCase) -> None:
+    robot = fleet.enrol()
+    fleet.start("0.2.1")
+    fleet.offered(robot)
+    shown = fleet.status()
+    assert shown.facts is not None
+    assert shown.facts.report.running.digest == digest_of("0.2.0")
+    assert (str(shown.wanted_version), shown.wanted_digest) == ("0.2.1", digest_of("0.2.1"))
+    assert shown.verdict.status is Status.WAITING
+    assert shown.assignment == fleet.assignment()
+    assert [entry.kind for entry in shown.history] == ["assigned"]
+
+
+def test_silence_is_shown_before_the_engine_has_recorded_it(fleet: FleetCase) -> None:
+    robot = fleet.enrol()
+    fleet.start("0.2.1")
+    fleet.offered(robot)
+    heard_s, fleet.now_s = fleet.now_s, fleet.now_s + 1_000_000
+    verdict = fleet.status().verdict
+    assert (verdict.status, verdict.silent_since_s) == (Status.SILENT, heard_s)
+
+
+def test_an_installed_robot_that_fell_silent_is_shown_as_both(fleet: FleetCase) -> None:
+    robot = fleet.enrol()
+    fleet.start("0.2.1")
+    fleet.install(robot)
+    heard_s, fleet.now_s = fleet.now_s, fleet.now_s + 1_000_000
+    fleet.tick()
+    verdict = fleet.status().verdict
+    assert (verdict.status, verdict.silent_since_s) == (Status.INSTALLED, heard_s)
+
+
+def test_the_newest_of_a_long_history_is_shown(fleet: FleetCase) -> None:
+    robot = fleet.enrol()
+    for number in range(HISTORY_SHOWN + 5):
+        robot.resets(f"epoch-{number}")
+        fleet.hear(robot)
+    history = fleet.status().history
+    assert len(history) == HISTORY_SHOWN
+    assert f"epoch-{HISTORY_SHOWN + 4} after" in history[0].text
+
+
+def test_robots_are_listed_page_by_page_as_each_stands_alone(fleet: FleetCase) -> None:
+    fleet.start("0.2.1")
+    for number in range(5):
+        fleet.hear(fleet.enrol(f"robot-{number}"))
+    first = listed(fleet, limit=3)
+    rest = listed(fleet, after=first[-1].robot.robot_id)
+    assert [shown.robot.robot_id for shown in first + rest] == [f"robot-{number}" for number in range(5)]
+    for shown in first + rest:
+        alone = fleet.status(shown.robot.robot_id)
+        assert (shown.verdict, shown.facts, shown.assignment) == (alone.verdict, alone.facts, alone.assignment)
