@@ -1,0 +1,188 @@
+"""The tables: one per value of `fleet.model`, with the same names, on SQLite and PostgreSQL alike.
+
+Words are persisted by value, never by position. `nth` numbers rows in the order they were first stored: what is newest
+is read from it, since a server's clock can step back.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+from surefoot.fleet.model import KeyState, RolloutState, Status
+from surefoot.rollout.plan import plan_from_object, plan_to_object
+from surefoot.wire.errors import Damaged, Refused
+from surefoot.wire.manifest import signed_manifest_from_object, signed_manifest_to_object
+from surefoot.wire.report import report_from_object, report_to_object
+from surefoot.wire.version import Version
+
+
+class Encoded(TypeDecorator[Any]):
+    """A value kept as text; text that is no such value any more is `Damaged` (`damaged-row`)."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, encode: Callable[[Any], str], decode: Callable[[str], Any]) -> None:
+        super().__init__()
+        self.encode = encode
+        self.decode = decode
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """Return the text to store."""
+        return None if value is None else self.encode(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        """Return the value that the stored text means."""
+        if value is None:
+            return None
+        try:
+            return self.decode(value)
+        except (ValueError, Refused) as error:
+            raise Damaged(
+                "damaged-row",
+                f"The database holds {value[:80]!r}, which is not valid: restore it from a backup. {error}",
+            ) from error
+
+
+def _json(to_object: Callable[[Any], Any], from_object: Callable[[Any], Any]) -> Encoded:
+    return Encoded(lambda value: json.dumps(to_object(value)), lambda text: from_object(json.loads(text)))
+
+
+def _nth() -> Column[int]:
+    # Only INTEGER, spelled so, numbers rows by itself in SQLite.
+    return Column("nth", BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+
+
+# Ids sort as in Python, character by character: a page that starts behind an id depends on it.
+ID = Text().with_variant(Text(collation="C"), "postgresql")
+VERSION = Encoded(str, Version.parse)
+REPORT = _json(report_to_object, report_from_object)
+MANIFEST = _json(signed_manifest_to_object, signed_manifest_from_object)
+PLAN = _json(plan_to_object, plan_from_object)
+EPOCHS = _json(list, tuple)
+
+metadata = MetaData()
+
+robots = Table(
+    "robots",
+    metadata,
+    Column("robot_id", ID, primary_key=True),
+    Column("sku", ID, nullable=False),
+    Column("token_sha256", ID, nullable=False),
+    Column("enrolled_at_s", Double, nullable=False),
+    Index("robots_by_token", "token_sha256", unique=True),
+    Index("robots_by_sku", "sku", "robot_id"),
+)
+
+# The columns after past_epochs repeat what the report says, for queries.
+facts = Table(
+    "facts",
+    metadata,
+    Column("robot_id", ID, ForeignKey(robots.c.robot_id), primary_key=True),
+    Column("report", REPORT, nullable=False),
+    Column("received_at_s", Double, nullable=False),
+    Column("heard_at_s", Double, nullable=False),
+    Column("past_epochs", EPOCHS, nullable=False),
+    Column("epoch", ID, nullable=False),
+    Column("boot", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("running_digest", ID),
+    Column("running_version", ID),
+)
+
+history = Table(
+    "history",
+    metadata,
+    _nth(),
+    Column("robot_id", ID, ForeignKey(robots.c.robot_id), nullable=False),
+    Column("at_s", Double, nullable=False),
+    Column("kind", ID, nullable=False),
+    Column("text", Text, nullable=False),
+    Index("history_by_robot", "robot_id", "nth"),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    _nth(),
+    Column("key_id", ID, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("public_key_xy", LargeBinary, nullable=False),
+    Column("state", Encoded(str, KeyState), nullable=False),
+    Column("added_at_s", Double, nullable=False),
+    Index("keys_by_id", "key_id", unique=True),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    _nth(),
+    Column("release_id", ID, nullable=False),
+    Column("sku", ID, nullable=False),
+    Column("version", VERSION, nullable=False),
+    Column("sha256", ID, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("digest", ID, nullable=False),
+    Column("key_id", ID, ForeignKey(keys.c.key_id), nullable=False),
+    Column("manifest", MANIFEST, nullable=False),
+    Column("published_at_s", Double, nullable=False),
+    Column("stable", Boolean, nullable=False),
+    Index("releases_by_id", "release_id", unique=True),
+    Index("releases_by_sha256", "sha256"),
+)
+
+rollouts = Table(
+    "rollouts",
+    metadata,
+    _nth(),
+    Column("rollout_id", ID, nullable=False),
+    Column("release_id", ID, ForeignKey(releases.c.release_id), nullable=False),
+    Column("sku", ID, nullable=False),
+    Column("plan", PLAN, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("state", Encoded(str, RolloutState), nullable=False),
+    Column("phase", Integer, nullable=False),
+    Column("phase_opened_at_s", Double, nullable=False),
+    Column("started_at_s", Double, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("rollouts_by_id", "rollout_id", unique=True),
+    Index("rollouts_by_sku", "sku", "nth"),
+)
+
+assignments = Table(
+    "assignments",
+    metadata,
+    _nth(),
+    Column("assignment_id", ID, nullable=False),
+    Column("rollout_id", ID, ForeignKey(rollouts.c.rollout_id), nullable=False),
+    Column("release_id", ID, ForeignKey(releases.c.release_id), nullable=False),
+    Column("robot_id", ID, ForeignKey(robots.c.robot_id), nullable=False),
+    Column("assigned_at_s", Double, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("status", Encoded(str, Status), nullable=False),
+    Column("code", Text),
+    Column("status_since_s", Double, nullable=False),
+    Column("installed_at_s", Double),
+    Column("force", Boolean, nullable=False),
+    Column("rollback", Boolean, nullable=False),
+    Index("assignments_by_id", "assignment_id", unique=True),
+    Index("assignments_by_rollout_robot", "rollout_id", "robot_id", unique=True),
+    Index("assignments_by_robot", "robot_id", "nth"),
+    Index("assignments_by_rollout_status", "rollout_id", "status"),
+)

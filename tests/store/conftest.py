@@ -1,0 +1,40 @@
+"""Every filling of a port, by name: the contract suites run on each of them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from store.values import put_a_fleet
+from surefoot.fleet.ports import Blobs, Store
+from surefoot.store.blobs import DirectoryBlobs
+from surefoot.store.sql_store import SqlStore
+
+URLS: dict[str, Callable[[Path], str]] = {"sqlite": lambda path: f"sqlite:///{path / 'fleet.db'}"}
+BLOBS: dict[str, Callable[[Path], Blobs]] = {"directory": lambda path: DirectoryBlobs(path / "blobs")}
+
+
+@pytest.fixture(params=URLS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database."""
+    return URLS[request.param](tmp_path)
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    """A store in which the fleet of `values` is."""
+    store = SqlStore(url)
+    store.submit(put_a_fleet).result()
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=BLOBS)
+def open_blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Blobs]:
+    """Open the same blobs, again at every call."""
+    return lambda: BLOBS[request.param](tmp_path)
+
+
+@pytest.fixture
+def blobs(open_blobs: Callable[[], Blobs]) -> Blobs:
+    return open_blobs()
