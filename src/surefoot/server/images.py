@@ -1,0 +1,81 @@
+"""Serves the bytes of published images: ranges, resume and caching, a piece at a time."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Mapping
+
+from surefoot.fleet.ports import Blobs
+from surefoot.server.asgi import Response
+from surefoot.server.problems import problem_response
+from surefoot.server.ranges import Span, names_etag, parse_range
+from surefoot.server.services import Services
+from surefoot.wire.errors import Damaged, Refused
+from surefoot.wire.fields import HEX_DIGITS
+
+PIECE_BYTES = 128 * 1024
+# The bytes behind a SHA-256 never change. `private`: a shared cache would answer without asking for a token.
+CACHE_CONTROL = b"private, max-age=31536000, immutable"
+
+log = logging.getLogger(__name__)
+
+
+async def image_response(services: Services, method: str, sha256: str, headers: Mapping[bytes, bytes]) -> Response:
+    """Answer GET or HEAD for an image.
+
+    Raises:
+        Refused: `not-found-image` unless a release of the fleet has a file with this SHA-256.
+    """
+    size_bytes = await _published_size_bytes(services, sha256)
+    etag = f'"{sha256}"'
+    common = {b"etag": etag.encode(), b"accept-ranges": b"bytes", b"cache-control": CACHE_CONTROL}
+    if b"if-none-match" in headers and names_etag(headers[b"if-none-match"].decode("latin-1"), etag):
+        return Response(status=304, headers=common)
+    common[b"content-type"] = b"application/octet-stream"
+    whole = Span(offset_bytes=0, length_bytes=size_bytes)
+    if method == "HEAD":
+        return Response(status=200, headers={**common, b"content-length": str(size_bytes).encode()})
+    try:
+        part = parse_range(_range_header(headers, etag), size_bytes)
+    except Refused as error:
+        return problem_response(error, {b"content-range": f"bytes */{size_bytes}".encode(), b"accept-ranges": b"bytes"})
+    span = part or whole
+    common[b"content-length"] = str(span.length_bytes).encode()
+    if part is not None:
+        last = span.offset_bytes + span.length_bytes - 1
+        common[b"content-range"] = f"bytes {span.offset_bytes}-{last}/{size_bytes}".encode()
+    return Response(
+        status=200 if part is None else 206, headers=common, pieces=read_pieces(services.blobs, sha256, span)
+    )
+
+
+async def read_pieces(blobs: Blobs, sha256: str, span: Span) -> AsyncGenerator[bytes, None]:
+    """Yield a part of a file; raise `Damaged` (`damaged-blob`), logged, when the storage turns out wrong."""
+    offset_bytes, end = span.offset_bytes, span.offset_bytes + span.length_bytes
+    while offset_bytes < end:
+        length_bytes = min(PIECE_BYTES, end - offset_bytes)
+        try:
+            piece = await asyncio.to_thread(blobs.read, sha256, offset_bytes, length_bytes)
+        except Damaged as error:
+            log.error("download-cut sha256=%s code=%s", sha256, error.code)
+            raise
+        yield piece
+        offset_bytes += length_bytes
+
+
+async def _published_size_bytes(services: Services, sha256: str) -> int:
+    if len(sha256) == 64 and not sha256.strip(HEX_DIGITS):
+        release = await services.read(lambda rows: rows.release_by_sha256(sha256))
+        # A file that was uploaded and not published yet is nobody's business.
+        size_bytes = None if release is None else await asyncio.to_thread(services.blobs.size_bytes, sha256)
+        if size_bytes is not None:
+            return size_bytes
+    raise Refused("not-found-image", f"No release has the image {sha256[:16]!r}…: publish it first.")
+
+
+def _range_header(headers: Mapping[bytes, bytes], etag: str) -> str | None:
+    """Return the Range header if it counts: with If-Range, only while the file is still the one it names."""
+    if_range = headers.get(b"if-range")
+    if if_range is not None and if_range.decode("latin-1").strip() != etag:
+        return None
+    requested = headers.get(b"range")
+    return None if requested is None else requested.decode("latin-1")

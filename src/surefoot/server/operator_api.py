@@ -1,0 +1,81 @@
+"""What operators call: the framework application with its OpenAPI description, and errors as problem documents."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+from starlette.exceptions import HTTPException
+
+import surefoot.server.asgi as surefoot_asgi
+from surefoot.server import health, operator_releases, operator_robots, operator_rollouts
+from surefoot.server.operator_models import ProblemOut
+from surefoot.server.problems import problem_of, problem_response, unknown_path, wrong_method
+from surefoot.server.services import Services
+from surefoot.wire.errors import Refused, SurefootError
+
+PREFIX = "/api/v1"
+# An image is in memory while it is checked; more uploads at once have to wait for their turn.
+UPLOADS_MAX = 2
+DESCRIPTION = "Robots, keys, images, releases and rollouts of one fleet. Every error is RFC 9457 problem details."
+
+# The token is checked before the framework sees a request; this tells readers of the description so.
+_token = HTTPBearer(auto_error=False, description="The operator token, from operator.token in the data directory.")
+
+
+def make_operator_app(services: Services) -> FastAPI:
+    """Return the operator plane. Its pages of documentation are off: they would load scripts from the internet."""
+    app = FastAPI(
+        title="Surefoot",
+        version="1",
+        description=DESCRIPTION,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.services = services
+    app.include_router(health.router)
+    app.state.uploads = asyncio.Semaphore(UPLOADS_MAX)
+    problems: dict[int | str, dict[str, Any]] = {"4XX": {"model": ProblemOut}}
+    for router in (operator_robots.router, operator_releases.router, operator_rollouts.router):
+        app.include_router(router, prefix=PREFIX, dependencies=[Security(_token)], responses=problems)
+    app.add_exception_handler(SurefootError, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(Exception, _on_error)
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _to_starlette(response: surefoot_asgi.Response) -> Response:
+    headers = {name.decode(): value.decode() for name, value in response.headers.items()}
+    return Response(status_code=response.status, headers=headers, content=response.body)
+
+
+def _on_error(request: Request, error: Exception) -> Response:
+    return _to_starlette(problem_of(error, f"{request.method} {request.url.path}"))
+
+
+def _on_validation_error(_request: Request, error: Exception) -> Response:
+    # Never the value: it may be the secret that was put into the wrong field.
+    first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": (), "msg": "malformed"}
+    where = ".".join(str(part) for part in first["loc"])
+    refused = Refused("refused-request-format", f"The request is malformed at {where}: {first['msg']}.")
+    return _to_starlette(problem_response(refused))
+
+
+def _on_http_error(_request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException) and error.status_code == HTTPStatus.NOT_FOUND:
+        return _to_starlette(problem_response(unknown_path()))
+    if isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return _to_starlette(wrong_method((error.headers or {}).get("Allow", "another")))
+    return _to_starlette(problem_response(Refused("refused-request-format", "The request cannot be read: correct it.")))

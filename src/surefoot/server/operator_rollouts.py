@@ -1,0 +1,76 @@
+"""Rollouts, for operators."""
+
+import secrets
+from enum import StrEnum
+
+from fastapi import APIRouter
+
+from surefoot.fleet.ports import Rows
+from surefoot.fleet.rollouts import (
+    RolloutProgress,
+    halt_rollout,
+    pause_rollout,
+    progress,
+    resume_rollout,
+    start_rollout,
+)
+from surefoot.rollout.plan import default_plan, plan_from_object
+from surefoot.server.dependencies import ServicesDependency
+from surefoot.server.operator_release_models import ReasonIn, RolloutIn, RolloutOut, RolloutsOut
+
+SALT_BYTES = 16
+
+router = APIRouter(tags=["rollouts"])
+
+
+class Change(StrEnum):
+    """What an operator can do to a rollout."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    HALT = "halt"
+
+
+CHANGES = {Change.PAUSE: pause_rollout, Change.RESUME: resume_rollout, Change.HALT: halt_rollout}
+
+
+@router.get("/rollouts")
+async def get_rollouts(services: ServicesDependency) -> RolloutsOut:
+    """List the rollouts with their progress."""
+
+    def work(rows: Rows) -> list[RolloutProgress]:
+        return [progress(rows, rollout.rollout_id, services.now_s()) for rollout in rows.rollouts()]
+
+    return RolloutsOut(rollouts=[RolloutOut.of(found) for found in await services.read(work)])
+
+
+@router.post("/rollouts", status_code=201)
+async def post_rollout(services: ServicesDependency, body: RolloutIn) -> RolloutOut:
+    """Start to bring a release to its sku."""
+    plan = default_plan() if body.plan is None else plan_from_object(body.plan)
+    rollout_id, salt = services.new_id(), secrets.token_bytes(SALT_BYTES)
+
+    def work(rows: Rows) -> RolloutProgress:
+        now_s = services.now_s()
+        start_rollout(rows, body.release_id, plan, rollout_id, salt, now_s)
+        return progress(rows, rollout_id, now_s)
+
+    return RolloutOut.of(await services.write(work))
+
+
+@router.get("/rollouts/{rollout_id}")
+async def get_rollout(services: ServicesDependency, rollout_id: str) -> RolloutOut:
+    """Show where a rollout stands."""
+    return RolloutOut.of(await services.read(lambda rows: progress(rows, rollout_id, services.now_s())))
+
+
+@router.post("/rollouts/{rollout_id}/{change}")
+async def change_rollout(services: ServicesDependency, rollout_id: str, change: Change, body: ReasonIn) -> RolloutOut:
+    """Pause, resume or halt a rollout."""
+
+    def work(rows: Rows) -> RolloutProgress:
+        now_s = services.now_s()
+        CHANGES[change](rows, rollout_id, body.reason, now_s)
+        return progress(rows, rollout_id, now_s)
+
+    return RolloutOut.of(await services.write(work))
