@@ -1,0 +1,1 @@
+"""The `surefoot` command: one module per noun, each with its verbs as functions in its `app`."""

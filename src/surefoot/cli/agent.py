@@ -1,0 +1,93 @@
+"""`surefoot agent`: one robot's agent, with its two slots in a directory."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from surefoot.cli import output
+from surefoot.cli.files import read_file
+from surefoot.cli.noun import example, noun
+from surefoot.cli.options import AsJson
+from surefoot.wire.errors import Refused
+
+DEFAULT_DIRECTORY = Path("var/agent")
+
+Directory = Annotated[Path, typer.Argument(metavar="[DIRECTORY]", help="The robot's directory.")]
+
+app = noun("Run the agent that updates one robot.")
+
+
+@app.command(
+    epilog=example(
+        "surefoot agent init --robot-id robot-001 --sku standard --server https://127.0.0.1:8443"
+        " --ca var/surefoot/tls/ca.pem --token-file robot-001.token --trust key.pem.pub.der"
+        " --image firmware-0.2.0.bin --version 0.2.0"
+    )
+)
+def init(
+    directory: Directory = DEFAULT_DIRECTORY,
+    *,
+    robot_id: Annotated[str, typer.Option("--robot-id", help="The id it was enrolled with.")],
+    sku: Annotated[str, typer.Option("--sku", help="Its hardware type.")],
+    server: Annotated[str, typer.Option("--server", help="Address of its server, https://…")],
+    token_file: Annotated[Path, typer.Option("--token-file", help="File with its token.")],
+    trust: Annotated[list[Path], typer.Option("--trust", help="Public key (DER) whose images it installs.")],
+    image: Annotated[Path, typer.Option("--image", help="The firmware it leaves the factory with.")],
+    version: Annotated[str, typer.Option("--version", help="That firmware's version.")],
+    ca: Annotated[Path | None, typer.Option("--ca", help="Certificate (PEM) that vouches for the server.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a robot: a directory with two slots, the first image in one of them, and the agent's configuration."""
+    from surefoot.shell.posix import AgentConfig, make_companion
+    from surefoot.wire.image_header import has_magic
+    from surefoot.wire.version import Version
+
+    firmware = read_file(image)
+    if has_magic(firmware):
+        raise Refused("refused-image-format", f"{image} is a signed image: name the bare firmware it was made from.")
+    config = AgentConfig(
+        robot_id=robot_id,
+        sku=sku,
+        server=server,
+        token_file=token_file.resolve(),
+        trusted_keys=tuple(path.resolve() for path in trust),
+        ca_file=None if ca is None else ca.resolve(),
+    )
+    make_companion(directory, config, firmware, Version.parse(version))
+    value = {"directory": str(directory), "robot_id": robot_id, "version": version}
+    output.show(value, as_json, f"Robot {robot_id} runs {version} in {directory}. Next: surefoot agent run --once")
+
+
+@app.command(epilog=example("surefoot agent run --once", "surefoot agent run robots/robot-001"))
+def run(
+    directory: Directory = DEFAULT_DIRECTORY,
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Do what there is to do now, then stop.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Boot the robot and keep it up to date; Ctrl-C stops, and the next start counts as a boot."""
+    from surefoot.shell.posix import Companion
+
+    companion = Companion(directory, output.warn)
+    if not once:
+        companion.run_forever()
+    state = companion.run_once()
+    value = _facts(state)
+    what = f"{value['version'] or 'an image'} in slot {value['slot']} ({value['state']})"
+    output.show(value, as_json, f"Robot {value['robot_id']} runs {what}; assignment: {value['assignment'] or 'none'}.")
+
+
+def _facts(state: Any) -> dict[str, Any]:
+    from surefoot.agent.steps import report_of
+
+    report = report_of(state)
+    return {
+        "robot_id": report.robot_id,
+        "slot": report.running.slot,
+        "version": report.running.version,
+        "digest": report.running.digest,
+        "state": report.running.state,
+        "assignment": None if report.assignment is None else report.assignment.state,
+        "code": None if report.assignment is None else report.assignment.code,
+    }

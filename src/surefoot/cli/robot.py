@@ -1,0 +1,147 @@
+"""`surefoot robot`: enrol robots, and see what they run and what they should."""
+
+import hashlib
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from surefoot.cli import output
+from surefoot.cli.files import write_new_secret
+from surefoot.cli.noun import example, noun
+from surefoot.cli.options import AsJson, with_operator
+from surefoot.fleet.model import Status
+from surefoot.wire.errors import Refused
+
+if TYPE_CHECKING:
+    from surefoot.cli.client import OperatorClient
+
+_TOKEN_BYTES = 32
+
+app = noun("Enrol robots and see what they run.")
+
+
+@app.command(epilog=example("surefoot robot add robot-001 --sku standard --token-output robot-001.token"))
+@with_operator
+def add(
+    operator: "OperatorClient",
+    robot_id: Annotated[str, typer.Argument(metavar="ROBOT_ID", help="A-Z a-z 0-9 . : _ -, up to 128 characters.")],
+    sku: Annotated[str, typer.Option("--sku", help="Hardware type of the robot.")],
+    token_path: Annotated[
+        Path | None,
+        typer.Option(
+            "--token-output", help="New file (mode 0600) for the robot's token.", show_default="print it once"
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Enrol a robot and get the token it proves itself with; the server keeps only the token's SHA-256.
+
+    A token written to a file is made here and never sent.
+    """
+    body = {"robot_id": robot_id, "sku": sku}
+    if token_path is None:
+        answer = operator.post("/api/v1/robots", body)
+        output.show(answer, as_json, f"Enrolled {robot_id}. Its token, shown this once:", answer["token"])
+        return
+    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    # Written first: should the answer get lost, the robot may be enrolled, and then this is its token.
+    write_new_secret(token_path, token.encode("ascii") + b"\n")
+    try:
+        answer = operator.post("/api/v1/robots", body | {"token_sha256": hashlib.sha256(token.encode()).hexdigest()})
+    except Refused:
+        token_path.unlink()
+        raise
+    output.show(
+        {"robot_id": answer["robot_id"], "sku": answer["sku"], "token_file": str(token_path)},
+        as_json,
+        f"Enrolled {robot_id}; its token is in {token_path}.",
+    )
+
+
+@app.command("list", epilog=example("surefoot robot list", "surefoot robot list --status silent --json"))
+@with_operator
+def list_robots(
+    operator: "OperatorClient",
+    status: Annotated[
+        Status | None,
+        typer.Option("--status", metavar="STATUS", help=f"Only robots with this status: {', '.join(Status)}."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the robots by id: what each runs, what it should run, and how it stands with that."""
+    robots = operator.get_all("/api/v1/robots", "robots")
+    if status is not None:
+        robots = [robot for robot in robots if _is(robot, status)]
+    rows = [
+        (
+            robot["robot_id"],
+            robot["sku"],
+            robot["status"],
+            robot["running_version"],
+            robot["wanted_version"],
+            output.time_text(robot["heard_at_s"]),
+            output.time_text(robot["silent_since_s"]),
+        )
+        for robot in robots
+    ]
+    empty = f"No robot is {status}." if status else "No robot is enrolled: add one with `surefoot robot add`."
+    headings = ("ROBOT", "SKU", "STATUS", "RUNS", "SHOULD RUN", "LAST HEARD", "SILENT SINCE")
+    output.show({"robots": robots}, as_json, output.Table(headings, rows, empty=empty))
+
+
+@app.command(epilog=example("surefoot robot show robot-001"))
+@with_operator
+def show(
+    operator: "OperatorClient",
+    robot_id: Annotated[str, typer.Argument(metavar="ROBOT_ID")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what a robot runs, what it should, how it stands with that and why, and what happened to it."""
+    from surefoot.cli.client import url_part
+
+    robot = operator.get(f"/api/v1/robots/{url_part(robot_id)}")
+    report = robot["report"] or {}
+    slots = [
+        (word, slot.get("slot"), slot.get("version"), slot.get("state"), (slot.get("digest") or "")[:16])
+        for word in ("running", "spare")
+        if (slot := report.get(word))
+    ]
+    history = [(output.time_text(entry["at_s"]), entry["kind"], entry["text"]) for entry in robot["history"]]
+    output.show(
+        robot,
+        as_json,
+        output.facts(
+            [
+                ("robot", robot["robot_id"]),
+                ("sku", robot["sku"]),
+                ("status", f"{robot['status']} ({robot['code']})" if robot["code"] else robot["status"]),
+                ("reason", robot["reason"]),
+                ("runs", robot["running_version"]),
+                ("should run", robot["wanted_version"]),
+                ("assignment", _assignment(robot["assignment"])),
+                ("version floor", robot["version_floor"]),
+                ("enrolled", output.time_text(robot["enrolled_at_s"])),
+                ("last heard", output.time_text(robot["heard_at_s"])),
+                ("silent since", output.time_text(robot["silent_since_s"])),
+            ]
+        ),
+        "",
+        output.Table(("", "SLOT", "VERSION", "STATE", "DIGEST"), slots, empty="It has not reported its slots yet."),
+        "",
+        output.Table(("WHEN", "WHAT", "DETAIL"), history, empty="Nothing has happened to it yet."),
+    )
+
+
+def _assignment(assignment: dict[str, Any] | None) -> str | None:
+    if assignment is None:
+        return None
+    since = output.time_text(assignment["status_since_s"])
+    return f"rollout {assignment['rollout_id']}, attempt {assignment['attempt']}, as it is since {since}"
+
+
+def _is(robot: dict[str, Any], status: Status) -> bool:
+    # An installed robot that falls silent stays installed, and is silent beside it.
+    silent = status is Status.SILENT and robot["silent_since_s"] is not None
+    return silent or robot["status"] == status

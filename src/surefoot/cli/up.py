@@ -1,0 +1,67 @@
+"""`surefoot up`: start the update server and stay until it is stopped."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from surefoot.cli import output
+from surefoot.cli.noun import command, example
+from surefoot.cli.options import DEFAULT_DATA, AsJson, Data
+
+app = command()
+
+
+@app.command(
+    epilog=example(
+        "surefoot up",
+        "surefoot up --data /var/lib/surefoot --host 0.0.0.0 --public-url https://updates.example.org:8443",
+    )
+)
+def up(
+    data: Data = DEFAULT_DATA,
+    host: Annotated[
+        str | None,
+        typer.Option("--host", help="Address to listen on.", show_default="SUREFOOT_HOST, or 127.0.0.1"),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option("--port", help="Port; 0 takes a free one.", show_default="SUREFOOT_PORT, or 8443"),
+    ] = None,
+    public_url: Annotated[
+        str | None,
+        typer.Option(
+            "--public-url",
+            help="https://HOST:PORT under which robots reach the server.",
+            show_default="SUREFOOT_PUBLIC_URL, or where it listens",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Start the update server; Ctrl-C stops it cleanly, and a later start goes on where it stopped.
+
+    The first start makes what is missing in the data directory: database, image store, fleet CA and operator token.
+    More can be set by environment variables, see the reference of settings.
+    """
+    from surefoot.server.logs import configure_logging
+    from surefoot.server.serve import serve
+    from surefoot.server.settings import load_settings
+
+    # What is not given here comes from the environment, which the settings read themselves.
+    settings = load_settings(data_dir=data, host=host, port=port, public_url=public_url)
+    configure_logging(settings.log_level)
+    serve(settings, on_ready=lambda url: _say_ready(url, data, as_json))
+
+
+def _say_ready(url: str, data: Path, as_json: bool) -> None:
+    from surefoot.cli.client import CA_FILE, TOKEN_FILE
+
+    value = {"url": url, "data": str(data), "ca": str(data / CA_FILE), "operator_token": str(data / TOKEN_FILE)}
+    output.show(
+        value,
+        as_json,
+        f"Serving the fleet at {url}; Ctrl-C stops.",
+        output.facts(
+            [("CA for robots and operators", value["ca"]), ("operator token", f"{value['operator_token']} (secret)")]
+        ),
+    )

@@ -1,0 +1,244 @@
+"""The commands as an operator uses them, against a server that `surefoot up` started."""
+
+import base64
+import hashlib
+import json
+import signal
+import ssl
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from surefoot.sim.images import app_image
+from surefoot.wire.manifest import parse_manifest
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The data directory of a running server, which must stop cleanly on Ctrl-C."""
+    folder = tmp_path_factory.mktemp("cli") / "data"
+    surefoot = Path(sys.executable).with_name("surefoot")
+    words: list[str | Path] = [surefoot, "up", "--data", folder, "--port", "0", "--json"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        ready = server.stdout.readline()
+        assert ready, server.communicate()[1]
+        assert json.loads(ready)["data"] == str(folder)
+        yield folder
+        server.send_signal(signal.SIGINT)
+        _, log = server.communicate(timeout=30)
+    assert server.returncode == 0, log
+
+
+@pytest.fixture
+def operate(surefoot: Run, data: Path) -> Run:
+    return lambda *words: surefoot(*words, "--data", data)
+
+
+@pytest.fixture
+def ask(operate: Run) -> Callable[..., Any]:
+    """Run a command that must succeed, and return its JSON."""
+
+    def run(*words: object) -> Any:
+        outcome = operate(*words, "--json")
+        assert outcome.code == 0, outcome.stdout
+        return outcome.json
+
+    return run
+
+
+@pytest.fixture
+def publish(ask: Run, surefoot: Run, tmp_path: Path) -> Callable[[str, str], Any]:
+    """Sign and publish a build with a new trusted key, through nothing but commands."""
+
+    def run(sku: str, version: str, *more: str) -> Any:
+        key, build, image = tmp_path / "release.pem", tmp_path / f"{version}.bin", tmp_path / f"{version}.img"
+        if not key.exists():
+            surefoot("key", "new", "--output", key)
+            ask("key", "trust", f"{key}.pub.der", "--name", f"release-{sku}")
+        build.write_bytes(app_image(version))
+        surefoot("image", "sign", "--input", build, "--key", f"file:{key}", "--output", image, "--version", version)
+        return ask("release", "publish", "--image", image, "--sku", sku, "--key", f"file:{key}", *more)
+
+    return run
+
+
+def report(data: Path, robot_id: str, token: str, **changes: Any) -> None:
+    """Say as a robot what is true of it."""
+    url = json.loads((data / "server.json").read_text())["url"]
+    running = {"slot": "ota_0", "version": "0.2.0", "digest": "51" * 32, "state": "confirmed"}
+    facts = {"robot_id": robot_id, "sku": "arm", "boot": 1, "seq": 1, "running": running, "version_floor": "0.1.0"}
+    trust = ssl.create_default_context(cafile=str(data / "tls" / "ca.pem"))
+    with httpx.Client(verify=trust, trust_env=False) as robot:
+        answer = robot.post(f"{url}/v1/report", json=facts | changes, headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 200, answer.text
+
+
+def test_a_trusted_key_is_listed(ask: Run, surefoot: Run, tmp_path: Path) -> None:
+    made = surefoot("key", "new", "--output", tmp_path / "build.pem", "--json").json
+    trusted = ask("key", "trust", made["public_key"], "--name", "build-server")
+    assert base64.b64decode(trusted["der_base64"]) == Path(made["public_key"]).read_bytes()
+    [listed] = [key for key in ask("key", "list")["keys"] if key["key_id"] == made["key_id"]]
+    assert (listed["name"], listed["state"]) == ("build-server", "active")
+
+
+def test_a_published_release_carries_the_manifest_that_was_signed_here(publish: Run, ask: Run, operate: Run) -> None:
+    release = publish("gripper", "0.3.1", "--notes", "Grips softer.", "--version-floor", "0.2.0", "--protocol", "2")
+    manifest = parse_manifest(release["manifest"]["payload"].encode())
+    assert (manifest.name, manifest.sku, str(manifest.version)) == ("gripper-0.3.1", "gripper", "0.3.1")
+    assert (manifest.notes, str(manifest.version_floor), manifest.protocol) == ("Grips softer.", "0.2.0", 2)
+    assert manifest.digest == release["digest"] == hashlib.sha256(app_image("0.3.1")).hexdigest()
+    assert release in ask("release", "list")["releases"]
+    assert release["release_id"] in operate("release", "list").stdout
+
+
+def test_publishing_the_same_image_again_changes_nothing(publish: Run, ask: Run, tmp_path: Path) -> None:
+    first = publish("wheel", "1.0.0")
+    image, key = tmp_path / "1.0.0.img", tmp_path / "release.pem"
+    assert ask("release", "publish", "--image", image, "--sku", "wheel", "--key", key) == first
+
+
+def test_an_image_by_a_key_that_nobody_trusts_is_refused(operate: Run, surefoot: Run, tmp_path: Path) -> None:
+    key, build, image = tmp_path / "own.pem", tmp_path / "own.bin", tmp_path / "own.img"
+    build.write_bytes(app_image("0.9.0"))
+    surefoot("key", "new", "--output", key)
+    surefoot("image", "sign", "--input", build, "--key", key, "--output", image, "--version", "0.9.0")
+    outcome = operate("release", "publish", "--image", image, "--sku", "own", "--key", key)
+    assert (outcome.code, outcome.error_code) == (1, "refused-signature")
+
+
+def test_a_damaged_image_never_leaves_this_machine(publish: Run, operate: Run, tmp_path: Path) -> None:
+    publish("torn", "1.0.0")
+    image = tmp_path / "1.0.0.img"
+    image.write_bytes(image.read_bytes()[:-1])
+    outcome = operate("release", "publish", "--image", image, "--sku", "torn", "--key", tmp_path / "release.pem")
+    assert (outcome.code, outcome.error_code) == (1, "refused-image-format")
+
+
+def test_a_rollout_is_started_paused_resumed_and_halted(publish: Run, ask: Run, operate: Run) -> None:
+    release = publish("leg", "0.2.1")
+    rollout = ask("rollout", "start", release["release_id"], "--internal", "leg-001", "--internal", "leg-002")
+    rollout_id = rollout["rollout_id"]
+    assert rollout["plan"]["phases"][0]["robots"] == ["leg-001", "leg-002"]
+    assert ask("rollout", "pause", rollout_id)["state"] == "paused"
+    assert ask("rollout", "resume", rollout_id, "--reason", "Monday")["state"] == "running"
+    halted = ask("rollout", "halt", rollout_id, "--reason", "two robots limp")
+    assert (halted["state"], halted["reason"]) == ("halted", "two robots limp")
+    assert operate("rollout", "pause", rollout_id).error_code == "refused-rollout-state"
+    assert operate("rollout", "resume", rollout_id, "--reason", " ").error_code == "refused-reason-missing"
+
+    shown = operate("rollout", "status", rollout_id).stdout
+    for words in ("two robots limp", "leg-001, leg-002", "24 h", "10 %", "48 h", "halted"):
+        assert words in shown
+    assert rollout_id in operate("rollout", "list").stdout
+    assert any(known["rollout_id"] == rollout_id for known in ask("rollout", "list")["rollouts"])
+
+
+def test_a_plan_from_a_file_is_followed(publish: Run, ask: Run, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("phases:\n- {name: all, percent: 100, soak_s: 60}\ncapacity: 7\n")
+    rollout = ask("rollout", "start", publish("plan", "0.2.1")["release_id"], "--plan", plan)
+    assert [phase["name"] for phase in rollout["plan"]["phases"]] == ["all"]
+    assert rollout["plan"]["capacity"] == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("phases: [\n- broken", "line 2"),
+        ("just words", "not a JSON object"),
+        ("phases:\n- {name: some, percent: 50}\n", "100 percent"),
+        ("\x00", "YAML"),
+    ],
+)
+def test_a_plan_that_is_wrong_starts_nothing(operate: Run, ask: Run, tmp_path: Path, text: str, said: str) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(text)
+    before = len(ask("rollout", "list")["rollouts"])
+    outcome = operate("rollout", "start", "01J", "--plan", plan)
+    assert (outcome.code, outcome.error_code) == (1, "refused-plan-format")
+    assert said in outcome.stderr
+    assert len(ask("rollout", "list")["rollouts"]) == before
+
+
+def test_a_robot_is_enrolled_once_and_its_token_is_its_own(ask: Run, operate: Run, tmp_path: Path) -> None:
+    path = tmp_path / "arm-001.token"
+    answer = ask("robot", "add", "arm-001", "--sku", "arm", "--token-output", path)
+    assert "token" not in answer and stat.S_IMODE(path.stat().st_mode) == 0o600
+    again = operate("robot", "add", "arm-001", "--sku", "arm", "--token-output", tmp_path / "again.token")
+    assert (again.code, again.error_code) == (1, "refused-robot-exists")
+    assert not (tmp_path / "again.token").exists()
+    before = path.read_bytes()
+    other = operate("robot", "add", "arm-002", "--sku", "arm", "--token-output", path)
+    assert other.error_code == "refused-file-exists" and path.read_bytes() == before
+    assert operate("robot", "show", "arm-002").error_code == "not-found-robot"
+
+
+def test_a_robot_shows_what_it_runs_and_what_it_should(
+    ask: Run, operate: Run, publish: Run, data: Path, tmp_path: Path
+) -> None:
+    robot_id = "arm:3.a"
+    path = tmp_path / "token"
+    ask("robot", "add", robot_id, "--sku", "arm", "--token-output", path)
+    assert "not reported" in operate("robot", "show", robot_id).stdout
+    spare = {"slot": "ota_1", "version": "0.1.9", "digest": "ab" * 32, "state": "rolled_back"}
+    report(data, robot_id, path.read_text().strip(), spare=spare)
+
+    shown = operate("robot", "show", robot_id)
+    assert shown.code == 0
+    lines = [line.split() for line in shown.stdout.splitlines()]
+    assert ["running", "ota_0", "0.2.0", "confirmed", "51" * 8] in lines
+    assert ["spare", "ota_1", "0.1.9", "rolled_back", "ab" * 8] in lines
+    robot = ask("robot", "show", robot_id)
+    assert (robot["running_version"], robot["status"]) == ("0.2.0", "unassigned")
+
+
+def test_a_token_that_is_printed_is_the_robots(ask: Run, operate: Run, data: Path) -> None:
+    answer = ask("robot", "add", "arm-004", "--sku", "arm")
+    report(data, "arm-004", answer["token"])
+    printed = operate("robot", "add", "arm-005", "--sku", "arm").stdout.splitlines()
+    report(data, "arm-005", printed[-1])
+
+
+def test_robots_are_listed_by_status(ask: Run, operate: Run) -> None:
+    ask("robot", "add", "listed-001", "--sku", "arm")
+    assert "listed-001" in operate("robot", "list").stdout
+    assert "listed-001" in {robot["robot_id"] for robot in ask("robot", "list", "--status", "unassigned")["robots"]}
+    assert ask("robot", "list", "--status", "rolled_back") == {"robots": []}
+    assert operate("robot", "list", "--status", "rolled_back").stdout == "No robot is rolled_back.\n"
+    assert operate("robot", "list", "--status", "lost").error_code == "refused-usage"
+
+
+def test_a_wrong_token_and_a_wrong_ca_are_told_apart(operate: Run, surefoot: Run, data: Path, tmp_path: Path) -> None:
+    token = tmp_path / "wrong.token"
+    token.write_text("wrong")
+    assert operate("robot", "list", "--token-file", token).error_code == "refused-token"
+    url = json.loads((data / "server.json").read_text())["url"]
+    token.write_bytes((data / "operator.token").read_bytes())
+    # A directory without the fleet's CA, so that only the machine's own certificates are left to trust.
+    outcome = surefoot("robot", "list", "--token-file", token, "--server", url, "--data", tmp_path)
+    assert (outcome.code, outcome.error_code) == (1, "refused-server-certificate")
+
+
+def test_a_second_server_on_the_same_data_is_refused(surefoot: Run, data: Path) -> None:
+    outcome = surefoot("up", "--data", data, "--port", "0")
+    assert (outcome.code, outcome.error_code) == (1, "refused-data-in-use")
+
+
+def test_the_commands_look_where_the_server_puts_things(monkeypatch: pytest.MonkeyPatch) -> None:
+    from surefoot.cli import client, options
+    from surefoot.server import composition, serve, settings
+
+    monkeypatch.delenv("SUREFOOT_DATA_DIR", raising=False)
+    assert settings.load_settings().data_dir == options.DEFAULT_DATA
+    assert client.SERVER_FILE == serve.SERVER_FILE
+    assert client.TOKEN_FILE == composition.OPERATOR_TOKEN_FILE
+    assert f"{serve.CERTIFICATES_FOLDER}/ca.pem" == client.CA_FILE
