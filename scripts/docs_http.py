@@ -1,0 +1,111 @@
+"""The page of both HTTP planes: the operators' from its OpenAPI description, the robots' from its routes."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from scripts.docs_markdown import code, page, table
+
+from surefoot.server import problems
+from surefoot.server.device_api import IMAGES_PREFIX, DeviceApi
+from surefoot.server.operator_api import make_operator_app
+from surefoot.server.services import Services
+from surefoot.wire import limits
+
+_NO_SERVICES = cast(Services, SimpleNamespace())
+_DEVICE = {
+    ("GET", "/v1/check"): (
+        "`sku` and `version` in the query. 200 with an offer, or 204 with `Retry-After` when there is nothing to do."
+    ),
+    ("POST", "/v1/check"): "A report. 200 with an answer.",
+    ("POST", "/v1/report"): "The same: facts in, answer out.",
+    ("GET", f"{IMAGES_PREFIX}{{sha256}}"): (
+        "The bytes of a published image. `Range`, `If-Range`, `If-None-Match`; the `ETag` is the SHA-256 of the file."
+    ),
+    ("HEAD", f"{IMAGES_PREFIX}{{sha256}}"): "Its size and `ETag`.",
+}
+
+
+def http() -> str:
+    """Return the page; fail when a route of the device plane is not described above."""
+    found = {(method, path) for path, by in DeviceApi(_NO_SERVICES)._handlers.items() for method in by}
+    described = {route for route in _DEVICE if not route[1].startswith(IMAGES_PREFIX)}
+    if found != described:
+        raise ValueError(f"Describe these routes of the device plane: {found ^ described}.")
+    api = make_operator_app(_NO_SERVICES).openapi()
+    schemas: dict[str, Any] = api["components"]["schemas"]
+    own = sorted(name for name in schemas if not name.endswith("ValidationError"))
+    return page(
+        "HTTP",
+        "HTTPS only, TLS 1.2 or newer. Two planes: robots speak to `/v1/…`, operators to `/api/v1/…`. Both prove who "
+        "they are with `Authorization: Bearer TOKEN`; a robot's token opens nothing of the operators', and the other "
+        "way round. Every error is RFC 9457 `application/problem+json` with its stable [code](codes.md).",
+        "## Device plane",
+        table(("method", "path", "what it takes and gives"), [(*route, text) for route, text in _DEVICE.items()]),
+        f"A report has at most {limits.REPORT_BYTES_MAX} bytes. Its fields, and those of the answer, are in "
+        "[Formats on the wire](wire.md).",
+        "## Operator plane",
+        f"{api['info']['description']} The token is in `operator.token` in the server's data directory. The OpenAPI "
+        f"{api['openapi']} description is served at `/api/v1/openapi.json`.",
+        table(("method", "path", "what it does", "takes", "gives"), _routes(api)),
+        "## Objects of the operator plane",
+        *(block for name in own for block in _schema(name, schemas[name])),
+        "## Status of a refusal",
+        "First match wins: by code, by how the code begins or ends, by who must act.",
+        table(("code", "status"), _statuses()),
+    )
+
+
+def _routes(api: dict[str, Any]) -> list[tuple[str, ...]]:
+    rows = []
+    for path, methods in api["paths"].items():
+        for method, route in methods.items():
+            body = route.get("requestBody", {}).get("content", {})
+            answer = next(text for status, text in route["responses"].items() if status.startswith("2"))["content"]
+            query = [code(f"?{entry['name']}") for entry in route.get("parameters", []) if entry["in"] == "query"]
+            takes = ", ".join([*query, *map(_content, body.items())])
+            rows.append((method.upper(), code(path), route["description"], takes, *map(_content, answer.items())))
+    return rows
+
+
+def _content(content: tuple[str, dict[str, Any]]) -> str:
+    media_type, described = content
+    return _type(described["schema"]) if "schema" in described else code(media_type)
+
+
+def _schema(name: str, schema: dict[str, Any]) -> list[str]:
+    description = " ".join(schema.get("description", "").split())
+    blocks = [f"### {name}", description]
+    if "enum" in schema:
+        return [block for block in [*blocks, ", ".join(map(code, schema["enum"]))] if block]
+    required = schema.get("required", [])
+    rows = [
+        (code(field), _type(of), "" if field in required else "optional")
+        for field, of in schema.get("properties", {}).items()
+    ]
+    return [*blocks, table(("field", "type", ""), rows)]
+
+
+def _type(schema: dict[str, Any]) -> str:
+    match schema:
+        case {"$ref": reference}:
+            name = str(reference).rsplit("/", 1)[-1]
+            return f"[{name}](#{name.lower()})"
+        case {"anyOf": several}:
+            return " or ".join(map(_type, several))
+        case {"type": "array", "items": items}:
+            return f"array of {_type(items)}"
+        case {"type": "object", "additionalProperties": dict(values)}:
+            return f"object of {_type(values)}"
+        case {"const": value} | {"default": value, "enum": [_]}:
+            return code(value)
+        case _:
+            return str(schema.get("type", "any"))
+
+
+def _statuses() -> list[tuple[str, int]]:
+    return [
+        *((code(name), status) for name, status in problems.STATUS_BY_CODE.items()),
+        *((code(f"{prefix}…"), status) for prefix, status in problems.STATUS_BY_PREFIX.items()),
+        *((code(f"…{suffix}"), status) for suffix, status in problems.STATUS_BY_SUFFIX.items()),
+        *((f"any other {kind.__name__}", status) for kind, status in problems.STATUS_BY_CLASS.items()),
+    ]

@@ -1,0 +1,98 @@
+"""The pages of what people set and type: settings, plans and the command line."""
+
+import contextlib
+import dataclasses
+import io
+from pathlib import Path
+from typing import Any
+
+from scripts.docs_markdown import code, doc, fenced, first_sentence, page, table
+
+from surefoot.cli.main import NOUNS, load_noun, main
+from surefoot.rollout import plan
+from surefoot.server.settings import ServerSettings
+from surefoot.shell.posix import CONFIG_FILE, AgentConfig
+
+
+def settings() -> str:
+    """Return the page of what can be set about a server, an agent and a plan."""
+    server = [
+        (code(f"SUREFOOT_{name.upper()}"), _default(field.default), field.description, _bounds(field.metadata))
+        for name, field in ServerSettings.model_fields.items()
+    ]
+    agent = [(code(field.name), _default_of(field)) for field in dataclasses.fields(AgentConfig)]
+    phase = [(code(field.name), _default_of(field)) for field in dataclasses.fields(plan.Phase)]
+    whole = [(code(field.name), _default_of(field)) for field in dataclasses.fields(plan.Plan)]
+    return page(
+        "Settings",
+        "## Server",
+        first_sentence(ServerSettings) + " Each is an environment variable; `surefoot up` has options for the first "
+        "four, and an option wins over the environment.",
+        table(("variable", "default", "meaning", "limits"), server),
+        "## Agent",
+        f"{doc(AgentConfig)} The file is `{CONFIG_FILE}` in the robot's directory; `surefoot agent init` writes it.",
+        table(("key", "default"), agent),
+        "## Rollout plan",
+        f"{doc(plan.Plan)} The plan is a YAML file for `surefoot rollout start --plan`.",
+        table(("key", "default"), whole),
+        f"A phase: {_lower(doc(plan.Phase))}",
+        table(("key", "default"), phase),
+        "Without a plan the release goes by this one; the first phase takes the robots named with `--internal`, and is "
+        "left out when none are.",
+        table(("phase", "robots", "soak_s"), _default_phases()),
+    )
+
+
+def command_line() -> str:
+    """Return the page of every command's help, as the command prints it."""
+    blocks = [doc(main), fenced(_help())]
+    for noun in NOUNS:
+        verbs = getattr(load_noun(noun), "commands", {})
+        blocks += [f"## surefoot {noun}", fenced(_help(noun))]
+        for verb in verbs:
+            blocks += [f"### surefoot {noun} {verb}", fenced(_help(noun, verb))]
+    return page("Command line", *blocks)
+
+
+def _help(*words: str) -> str:
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        main([*words, "--help"])
+    return printed.getvalue()
+
+
+def _default_phases() -> list[tuple[str, str, str]]:
+    phases = plan.default_plan(("robot-001",)).phases
+    return [
+        (code(phase.name), "those named" if phase.robots else f"{phase.percent} %", code(f"{phase.soak_s:g}"))
+        for phase in phases
+    ]
+
+
+def _bounds(metadata: list[Any]) -> str:
+    words = {"ge": "at least", "gt": "above", "le": "at most"}
+    return ", ".join(
+        f"{word} {getattr(bound, sign)}" for bound in metadata for sign, word in words.items() if hasattr(bound, sign)
+    )
+
+
+def _default_of(field: "dataclasses.Field[Any]") -> str:
+    return "required" if field.default is dataclasses.MISSING else _default(field.default)
+
+
+def _default(value: Any) -> str:
+    match value:
+        case None | () | "":
+            return "none"
+        case bool():
+            return "true" if value else "false"
+        case Path():
+            return code(value.as_posix())
+        case float():
+            return code(f"{value:g}")
+        case _:
+            return code(value)
+
+
+def _lower(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
