@@ -14,7 +14,7 @@ from surefoot.fleet.exchange import exchange, poll
 from surefoot.fleet.model import Assignment, Facts, HistoryEntry, Key, KeyState, Release, Robot, Rollout
 from surefoot.fleet.ports import Rows, Store
 from surefoot.fleet.robots import RobotStatus, enrol_robot, robot_status
-from surefoot.fleet.rollouts import start_rollout, tick
+from surefoot.fleet.rollouts import OUTAGE_S, start_rollout, tick
 from surefoot.fleet.settings import FleetSettings
 from surefoot.rollout.plan import Phase, Plan
 from surefoot.wire.manifest import SignedManifest
@@ -156,6 +156,13 @@ class FleetCase:
         """Let time pass, then run the engine once."""
         self.now_s += after_s
         return self.run(lambda rows: tick(rows, self.now_s))
+
+    def watch(self, time_s: float) -> list[str]:
+        """Let time pass with an engine that looks as seldom as it may, and return what changed."""
+        changes, end_s = [], self.now_s + time_s
+        while self.now_s < end_s:
+            changes += self.tick(min(OUTAGE_S, end_s - self.now_s))
+        return changes
 
     def status(self, robot_id: str = "robot-1") -> RobotStatus:
         return self.run(lambda rows: robot_status(rows, robot_id, self.now_s))

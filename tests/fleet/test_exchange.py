@@ -6,7 +6,8 @@ import pytest
 
 from fleet.fleet_case import EVERYONE, HOUR_S, SETTINGS, FleetCase, Voice, digest_of
 from support import code_of
-from surefoot.fleet.exchange import PAST_EPOCHS_MAX
+from surefoot.fleet.exchange import exchange
+from surefoot.fleet.facts import PAST_EPOCHS_MAX, POLL_EPOCH
 from surefoot.fleet.model import Status
 from surefoot.fleet.rollouts import halt_rollout, pause_rollout, resume_rollout
 from surefoot.rollout.membership import position
@@ -71,6 +72,42 @@ def test_a_late_report_changes_nothing_and_is_answered_by_what_is_true_now(fleet
     answer = fleet.deliver(robot, late)
     assert (answer.offer, answer.acknowledged) == (None, offer.id)
     assert told(fleet) == before
+
+
+def test_only_a_report_from_behind_what_is_known_is_told_that_it_is_out_of_date(fleet: FleetCase) -> None:
+    robot = fleet.enrol(boot=5)
+    late, first = robot.report(), robot.report()
+    assert fleet.deliver(robot, first).stale is False
+    assert fleet.deliver(robot, first).stale is False, "a copy, or the robot itself that did not get its answer"
+    assert fleet.deliver(robot, late).stale is True
+    assert fleet.hear(robot, boot=4, seq=99).stale is True
+    assert fleet.hear(robot).stale is False
+    robot.resets("second")
+    assert fleet.hear(robot).stale is False
+    assert fleet.deliver(robot, first).stale is True
+
+
+def test_a_robot_whose_epoch_a_late_report_ended_hears_so_and_counts_again_in_a_new_one(fleet: FleetCase) -> None:
+    robot = fleet.enrol(epoch="first")
+    fleet.start("0.2.1")
+    fleet.hear(robot)
+    robot.resets("middle")
+    late = robot.report()
+    robot.resets("last")
+    offer = fleet.install(robot)
+    fleet.deliver(robot, late)
+    known = fleet.facts()
+    assert known is not None and known.report.epoch == "middle"
+    assert fleet.hear(robot).stale is True, "what lives now is taken for the past"
+    robot.epoch = "afresh"
+    assert fleet.hear(robot).stale is False
+    assert fleet.assignment().status is Status.INSTALLED
+    known = fleet.facts()
+    assert known is not None
+    assert (known.report.epoch, known.past_epochs) == ("afresh", ("middle", "last", "first"))
+    assert known.report.assignment is not None and known.report.assignment.id == offer.id
+    assert fleet.deliver(robot, late).stale is True
+    assert fleet.facts() == known
 
 
 def test_a_boot_counts_more_than_a_sequence_number(fleet: FleetCase) -> None:
@@ -195,6 +232,21 @@ def test_a_rollback_by_chance_is_offered_again_with_the_next_attempt_until_they_
     assert fleet.hear(robot).offer is None
     assert fleet.status().verdict.failed is True
     assert fleet.assignment().attempt == 3
+
+
+def test_a_robot_that_is_cut_off_is_told_again_where_the_image_lies_and_spends_no_attempt(fleet: FleetCase) -> None:
+    robot = fleet.enrol()
+    fleet.start("0.2.1")
+    offer = fleet.offered(robot)
+    robot.says(offer.id, "downloading", attempts=0)
+    assert fleet.hear(robot).offer is None
+    robot.says(offer.id, "downloading", attempts=0, code="download-interrupted")
+    assert fleet.hear(robot).offer == offer
+    moved = replace(SETTINGS, public_url="https://moved.test")
+    report = robot.report()
+    answer = fleet.run(lambda rows: exchange(rows, robot.robot, report, fleet.now_s, moved, lambda: "none"))
+    assert answer.offer == offer.replace(url=offer.url.replace("fleet.test", "moved.test"))
+    assert (fleet.assignment().status, fleet.assignment().code) == (Status.DOWNLOADING, "download-interrupted")
 
 
 def test_a_rollback_that_judged_the_image_is_not_offered_again(fleet: FleetCase) -> None:
@@ -359,6 +411,7 @@ def test_a_poll_with_the_wanted_version_gets_nothing_and_is_not_taken_for_proof(
     fleet.poll(robot, "0.2.0")
     assert fleet.poll(robot, "0.2.1") is None
     assert fleet.status().verdict.status is Status.UNKNOWN
+    assert fleet.assignment().is_open is False
 
 
 def test_a_poll_with_a_newer_version_gets_nothing(fleet: FleetCase) -> None:
@@ -386,12 +439,40 @@ def test_a_poll_with_another_sku_or_a_word_for_a_version_is_refused(fleet: Fleet
 
 def test_a_poll_of_a_robot_that_reported_keeps_it_from_being_silent(fleet: FleetCase) -> None:
     robot = fleet.enrol()
-    fleet.start("0.2.1")
+    fleet.start("0.2.1", replace(EVERYONE, silence_deadline_s=HOUR_S))
     fleet.hear(robot)
-    fleet.now_s += 23 * HOUR_S
+    fleet.watch(23 * HOUR_S / 24)
     fleet.poll(robot, "0.2.0")
-    fleet.tick(after_s=23 * HOUR_S)
+    fleet.watch(23 * HOUR_S / 24)
     assert fleet.assignment().status is Status.WAITING
+
+
+def test_a_robot_that_only_polls_is_heard_and_does_not_fall_silent(fleet: FleetCase) -> None:
+    robot = fleet.enrol()
+    rollout = fleet.start("0.2.1", replace(EVERYONE, silence_deadline_s=HOUR_S))
+    for _ in range(3):
+        assert fleet.poll(robot, "0.2.0") is not None
+        fleet.watch(HOUR_S)
+        known = fleet.facts()
+        assert known is not None and known.report.epoch == POLL_EPOCH
+        assert (str(known.running_version), known.report.running.digest) == ("0.2.0", None)
+        assert fleet.assignment().status is Status.UNKNOWN
+    fleet.tick(after_s=1)
+    assert fleet.assignment().status is Status.SILENT
+    assert fleet.rollout(rollout.rollout_id).state == "halted"
+
+
+def test_the_first_report_of_a_robot_that_polled_is_no_reset(fleet: FleetCase) -> None:
+    robot = fleet.enrol()
+    fleet.poll(robot, "0.2.0")
+    answer = fleet.hear(robot)
+    known = fleet.facts()
+    assert known is not None
+    assert (answer.stale, known.report.epoch, known.past_epochs) == (False, "first", ())
+    assert fleet.history() == []
+    fleet.poll(robot, "0.9.0")
+    known = fleet.facts()
+    assert known is not None and known.report.running.version == "0.2.0", "a report says more than a poll"
 
 
 @pytest.mark.parametrize("digest", [None, digest_of("0.2.1")])

@@ -84,3 +84,12 @@ def test_the_first_time_it_was_installed_is_kept(fleet: FleetCase) -> None:
     robot.runs("0.2.1")
     fleet.hear(robot)
     assert (fleet.assignment().status, fleet.assignment().installed_at_s) == (Status.INSTALLED, first_s)
+
+
+def test_a_place_given_back_is_recorded_and_not_told(fleet: FleetCase) -> None:
+    waiting(fleet)
+    history = fleet.history()
+    now = judged(fleet)
+    after = record(fleet, replace(now, verdict=replace(now.verdict, is_open=False)))
+    assert (after.is_open, fleet.assignment().is_open) == (False, False)
+    assert fleet.history() == history

@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
-from fleet.fleet_case import FleetCase, digest_of
+from fleet.fleet_case import EVERYONE, HOUR_S, FleetCase, digest_of
 from surefoot.fleet.model import Facts, Status
 from surefoot.fleet.reconcile import TABLE, Device, Order, Record, Running, Verdict, Wanted, reconcile
 from surefoot.wire.codes import RETRYABLE
 from surefoot.wire.report import ASSIGNMENT_STATES, AssignmentReport, Report, SlotReport
+from surefoot.wire.version import Version
 
 ID = "assignment-1"
-WANTED = Wanted(assignment_id=ID, digest="11" * 32)
+VERSION = "0.2.1"
+WANTED = Wanted(assignment_id=ID, digest="11" * 32, version=Version.parse(VERSION))
 OTHER = "22" * 32
 NOW_S = 1_000_000.0
 RECORD = Record(
@@ -26,7 +28,11 @@ def said(state: str, attempts: int = 1, code: str | None = None, id_: str = ID) 
 
 
 def facts(
-    digest: str | None, state: str = "confirmed", assignment: AssignmentReport | None = None, age_s: float = 0
+    digest: str | None,
+    state: str = "confirmed",
+    assignment: AssignmentReport | None = None,
+    age_s: float = 0,
+    version: str | None = None,
 ) -> Facts:
     report = Report(
         robot_id="robot-1",
@@ -34,7 +40,7 @@ def facts(
         epoch="0",
         boot=1,
         seq=1,
-        running=SlotReport(slot="ota_0", version=None, digest=digest, state=state),
+        running=SlotReport(slot="ota_0", version=version, digest=digest, state=state),
         spare=None,
         assignment=assignment,
         version_floor=None,
@@ -55,6 +61,10 @@ ROLLED_BACK = facts(OTHER, assignment=said("rolled_back", code="trial-interrupte
 FAILED = facts(OTHER, assignment=said("rolled_back", code="trial-failed"))
 INSTALLED_SAYS = facts(OTHER, assignment=said("installed"))
 LOADING = facts(OTHER, assignment=said("downloading", attempts=0))
+CUT_OFF = facts(OTHER, assignment=said("downloading", attempts=0, code="download-interrupted"))
+CLAIMS = facts(None, version=VERSION)
+
+SOON_SILENT = replace(EVERYONE, silence_deadline_s=HOUR_S)
 
 # name of the row, what the robot says, what the record adds -> status, code, order, failed
 CASES: dict[str, tuple[Facts, dict[str, Any], tuple[Status, str | None, Order, bool]]] = {
@@ -75,10 +85,13 @@ CASES: dict[str, tuple[Facts, dict[str, Any], tuple[Status, str | None, Order, b
     "on trial": (
         facts(WANTED.digest, "trial", said("trial")), {}, (Status.ON_TRIAL, None, Order.NOTHING, False)),
     "in progress": (LOADING, {}, (Status.DOWNLOADING, None, Order.NOTHING, False)),
+    "cut off from the image": (
+        CUT_OFF, {}, (Status.DOWNLOADING, "download-interrupted", Order.OFFER, False)),
     "installed, it says, yet runs another": (INSTALLED_SAYS, {}, (Status.DRIFTED, None, Order.OFFER, False)),
     "installed, it says, and is past repair": (
         INSTALLED_SAYS, {"repair_drift": False}, (Status.DRIFTED, None, Order.ACKNOWLEDGE, False)),
     "waiting": (RUNS_OTHER, {}, (Status.WAITING, None, Order.OFFER, False)),
+    "claimed": (CLAIMS, {}, (Status.UNKNOWN, None, Order.ACKNOWLEDGE, False)),
     "unknown, to be offered": (facts(None), {}, (Status.UNKNOWN, None, Order.OFFER, False)),
     "unknown, busy": (
         facts(None, assignment=said("verifying", 0)), {}, (Status.UNKNOWN, None, Order.NOTHING, False)),
@@ -129,11 +142,11 @@ def every_verdict() -> Any:
         said(state, attempts, code)
         for state in ASSIGNMENT_STATES
         for attempts in (0, 3)
-        for code in (None, "trial-failed", RETRYABLE[0])
+        for code in (None, "trial-failed", "download-interrupted", RETRYABLE[0])
     ]
     reports = [None] + [
-        facts(digest, state, word, age_s)
-        for digest in (None, WANTED.digest, OTHER)
+        facts(digest, state, word, age_s, version)
+        for digest, version in ((None, None), (None, VERSION), (WANTED.digest, VERSION), (OTHER, None))
         for state in ("confirmed", "trial")
         for word in words
         for age_s in (0, 101)
@@ -157,7 +170,14 @@ def test_whatever_is_said_the_verdict_keeps_its_promises() -> None:
             assert record.held is None
             assert running is None or running.digest != wanted.digest or wanted.force, "what runs already was offered"
         assert not (found.failed and found.next_order is Order.OFFER), "failed for good, yet offered again"
-        assert (found.silent_since_s is not None) == (known is not None and known.heard_at_s < NOW_S)
+        silent = known is not None and known.heard_at_s < NOW_S
+        assert (found.silent_since_s is not None) == silent
+        if silent:
+            assert not found.is_open, "a silent robot keeps its place"
+            holds_up = found.status not in {Status.INSTALLED, Status.DRIFTED} and not found.failed
+            assert not holds_up, "a silent robot is waited for, for ever"
+        elif found.next_order is Order.OFFER:
+            assert found.is_open, "an offer without a place"
 
 
 def test_a_robot_without_an_assignment_is_unassigned() -> None:
@@ -202,6 +222,46 @@ def test_a_held_offer_waits_under_the_name_of_its_refusal() -> None:
 def test_the_deadline_itself_is_not_over_it() -> None:
     assert verdict(facts(OTHER, age_s=100)).status is Status.WAITING
     assert verdict(facts(OTHER, age_s=100.1)).silent_since_s == NOW_S - 100.1
+
+
+def test_a_try_that_is_left_does_not_keep_a_silent_robot_from_being_silent() -> None:
+    late = replace(ROLLED_BACK, heard_at_s=NOW_S - 101)
+    assert (verdict(ROLLED_BACK).status, verdict(ROLLED_BACK).is_open) == (Status.ROLLED_BACK, True)
+    assert (verdict(late).status, verdict(late).failed, verdict(late).is_open) == (Status.SILENT, True, False)
+    judged_for_good = replace(FAILED, heard_at_s=NOW_S - 101)
+    assert verdict(judged_for_good).status is Status.ROLLED_BACK
+
+
+def test_nobody_is_silent_before_a_whole_deadline_was_watched() -> None:
+    late = facts(OTHER, age_s=5000)
+    assert verdict(late, watched_since_s=NOW_S - 100).status is Status.WAITING
+    over = verdict(late, watched_since_s=NOW_S - 101)
+    assert (over.status, over.silent_since_s) == (Status.SILENT, NOW_S - 5000)
+    assert verdict(None, assigned_at_s=NOW_S - 5000, watched_since_s=NOW_S - 100).status is Status.UNKNOWN
+
+
+def test_a_version_is_no_proof_of_an_image_and_is_not_offered_again() -> None:
+    assert verdict(CLAIMS).status is Status.UNKNOWN
+    assert (verdict(CLAIMS).next_order, verdict(CLAIMS).is_open) == (Order.ACKNOWLEDGE, False)
+    assert verdict(facts(None, version="0.2.0")).next_order is Order.OFFER
+    assert verdict(facts(None, version="nightly")).next_order is Order.OFFER
+    assert verdict(facts(OTHER, version=VERSION)).status is Status.WAITING
+
+
+def test_what_takes_a_place_is_an_offer_or_work_that_the_robot_speaks_of() -> None:
+    for known in (RUNS_OTHER, ROLLED_BACK, LOADING, CUT_OFF, facts(None), facts(WANTED.digest, "trial", said("trial"))):
+        assert verdict(known).is_open
+    for known in (facts(WANTED.digest), FAILED, facts(OTHER, assignment=said("refused", code="refused-sku")), CLAIMS):
+        assert not verdict(known).is_open
+    assert not verdict(RUNS_OTHER, held="at-capacity").is_open
+    assert verdict(CUT_OFF, held="paused").is_open, "it was offered before, and may get on at any moment"
+
+
+def test_a_download_that_goes_on_is_not_told_again_where_the_image_lies() -> None:
+    assert verdict(LOADING).next_order is Order.NOTHING
+    assert verdict(facts(OTHER, assignment=said("downloading", code="hold-battery"))).next_order is Order.NOTHING
+    assert verdict(CUT_OFF).next_order is Order.OFFER
+    assert verdict(CUT_OFF, held="paused").code == "paused"
 
 
 def test_a_robot_never_heard_of_is_silent_since_its_assignment() -> None:
@@ -264,9 +324,9 @@ def test_confirmed_and_cut_before_it_could_say_so_is_installed_and_the_record_co
 
 def test_recorded_silent_and_then_installed_is_a_correction(fleet: FleetCase) -> None:
     robot = fleet.enrol()
-    fleet.start("0.2.1")
+    fleet.start("0.2.1", SOON_SILENT)
     offer = fleet.offered(robot)
-    fleet.tick(after_s=25 * 3600)
+    fleet.watch(SOON_SILENT.silence_deadline_s + 1)
     assert fleet.assignment().status is Status.SILENT
     robot.runs("0.2.1")
     robot.says(offer.id, "installed")

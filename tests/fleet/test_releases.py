@@ -12,14 +12,17 @@ from fleet.fleet_case import SKU, FleetCase
 from support import code_of
 from surefoot.fleet.keys import trust_key
 from surefoot.fleet.model import KeyState, Release
-from surefoot.fleet.releases import check_image, publish
+from surefoot.fleet.releases import ENVELOPE_BYTES_MAX, check_image, publish
 from surefoot.signing.image import sign_image
 from surefoot.signing.manifest import sign_manifest
 from surefoot.signing.signers import FileSigner, Signer
 from surefoot.sim.images import app_image
 from surefoot.store.blobs import DirectoryBlobs
+from surefoot.wire import limits
+from surefoot.wire.fields import encode_object
 from surefoot.wire.image_header import HEADER_BYTES, ImageHeader
-from surefoot.wire.manifest import Manifest, SignedManifest
+from surefoot.wire.manifest import Manifest, SignedManifest, signed_manifest_to_object
+from surefoot.wire.offer import Offer, offer_to_object
 from surefoot.wire.version import Version
 
 FIRMWARE = app_image("", size_bytes=512)
@@ -197,3 +200,31 @@ def test_a_manifest_that_no_trusted_key_signed_is_refused(shop: Shop) -> None:
     ):
         assert code_of(shop.publish, image, altered) == "refused-manifest-signature"
     assert shop.releases() == []
+
+
+def with_notes(shop: Shop, image: bytes, chars: int) -> SignedManifest:
+    return shop.manifest(image, notes="n" * chars)
+
+
+def test_a_manifest_is_published_as_long_as_robots_can_keep_it_and_no_longer(shop: Shop) -> None:
+    image = shop.signed()
+    bare_bytes = len(encode_object(signed_manifest_to_object(with_notes(shop, image, 1))))
+    room = 1 + ENVELOPE_BYTES_MAX - bare_bytes
+    assert code_of(shop.publish, image, with_notes(shop, image, room + 1)) == "refused-manifest-format"
+    assert shop.releases() == []
+    release = shop.publish(image, with_notes(shop, image, room))
+    longest = Offer(
+        id="i" * limits.ASSIGNMENT_ID_CHARS_MAX,
+        url="u" * limits.URL_CHARS_MAX,
+        sha256=release.sha256,
+        size_bytes=limits.IMAGE_BYTES_MAX,
+        digest=release.digest,
+        version=release.version,
+        sku="s" * limits.NAME_CHARS_MAX,
+        release=release.release_id,
+        manifest=release.manifest,
+        force=True,
+        rollback=True,
+        attempt=99,
+    )
+    assert len(encode_object(offer_to_object(longest))) <= limits.OFFER_BYTES_MAX

@@ -1,9 +1,14 @@
+from dataclasses import replace
+
 import pytest
 
-from fleet.fleet_case import SKU, FleetCase, digest_of
+from fleet.fleet_case import EVERYONE, HOUR_S, SKU, FleetCase, digest_of
 from support import code_of
-from surefoot.fleet.model import Status
+from surefoot.fleet.model import RolloutState, Status
 from surefoot.fleet.robots import HISTORY_SHOWN, RobotStatus, enrol_robot, list_robots
+from surefoot.fleet.rollouts import halt_rollout, pause_rollout
+from surefoot.rollout.plan import Phase, Plan
+from surefoot.wire.codes import NAMED_REFUSALS
 
 
 def enrol(fleet: FleetCase, robot_id: str, sku: str = SKU) -> None:
@@ -50,6 +55,43 @@ def test_a_robot_without_an_assignment_is_unassigned(fleet: FleetCase) -> None:
     assert shown.facts is not None
 
 
+@pytest.mark.parametrize("code", NAMED_REFUSALS)
+def test_a_robot_without_an_assignment_is_shown_with_the_refusal_that_keeps_it_from_one(
+    fleet: FleetCase, code: str
+) -> None:
+    robot = fleet.enrol(version="0.3.0" if code == "newer-version" else "0.2.0")
+    fleet.hear(robot)
+    if code != "no-rollout":
+        named = (Phase(name="internal", robots=("other",), soak_s=0),) if code == "phase-closed" else ()
+        rollout = fleet.start("0.2.1", Plan(phases=(*named, *EVERYONE.phases), capacity=1))
+        if code == "at-capacity":
+            fleet.offered(fleet.enrol("other"))
+        if code in {"paused", "halted"}:
+            fleet.run(lambda rows: rows.put_rollout(replace(rollout, state=RolloutState(code))))
+    assert fleet.hear(robot).offer is None
+    for shown in (fleet.status(), next(one for one in listed(fleet) if one.robot == robot.robot)):
+        verdict = shown.verdict
+        assert (verdict.status, verdict.code, verdict.reason) == (Status.UNASSIGNED, code, NAMED_REFUSALS[code])
+        assert (verdict.is_open, verdict.failed) == (False, False)
+
+
+def test_a_robot_that_could_have_an_assignment_is_told_to_ask(fleet: FleetCase) -> None:
+    fleet.enrol()
+    fleet.start("0.2.1")
+    verdict = fleet.status().verdict
+    assert (verdict.status, verdict.code) == (Status.UNASSIGNED, None)
+    assert verdict.reason == "It gets an assignment when it asks next."
+
+
+def test_the_newest_rollout_names_the_refusal_and_another_sku_has_no_say(fleet: FleetCase) -> None:
+    fleet.enrol()
+    enrol(fleet, "heavy-1", "heavy")
+    older, newer = fleet.start("0.2.1").rollout_id, fleet.start("0.2.2").rollout_id
+    fleet.run(lambda rows: halt_rollout(rows, older, "smoke", fleet.now_s))
+    fleet.run(lambda rows: pause_rollout(rows, newer, "lunch", fleet.now_s))
+    assert [shown.verdict.code for shown in listed(fleet)] == ["no-rollout", "paused"]
+
+
 def test_a_status_shows_what_runs_what_should_and_the_difference(fleet: FleetCase) -> None:
     robot = fleet.enrol()
     fleet.start("0.2.1")
@@ -76,8 +118,8 @@ def test_an_installed_robot_that_fell_silent_is_shown_as_both(fleet: FleetCase) 
     robot = fleet.enrol()
     fleet.start("0.2.1")
     fleet.install(robot)
-    heard_s, fleet.now_s = fleet.now_s, fleet.now_s + 1_000_000
-    fleet.tick()
+    heard_s = fleet.now_s
+    fleet.watch(25 * HOUR_S)
     verdict = fleet.status().verdict
     assert (verdict.status, verdict.silent_since_s) == (Status.INSTALLED, heard_s)
 

@@ -6,10 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet.fleet_case import HOUR_S, FleetCase, Voice, in_one_transaction
-from surefoot.fleet.model import OPEN_STATUSES, Rollout
+from surefoot.fleet.model import Rollout
+from surefoot.fleet.rollouts import OUTAGE_S
 from surefoot.rollout.membership import phase_of
 from surefoot.rollout.plan import Phase, Plan
 from surefoot.store.sql_store import SqlStore
+
+PHASE_SOAK_S = 2 * OUTAGE_S
 
 
 def act(fleet: FleetCase, voice: Voice, chance: random.Random) -> None:
@@ -17,14 +20,15 @@ def act(fleet: FleetCase, voice: Voice, chance: random.Random) -> None:
     answer = fleet.hear(voice)
     if answer.offer is None:
         return
-    move = chance.choice(["take", "install", "install", "install", "fail"])
+    move = chance.choice(["take", "install", "install", "install", "fail", "go back"])
     if move == "take":
         voice.says(answer.offer.id, "downloading", attempts=0)
     elif move == "install":
         voice.runs(str(answer.offer.version))
         voice.says(answer.offer.id, "installed")
     else:
-        voice.says(answer.offer.id, "rolled_back", code="trial-failed")
+        code = "trial-failed" if move == "fail" else "trial-interrupted"
+        voice.says(answer.offer.id, "rolled_back", answer.offer.attempt, code)
     if chance.random() < 0.7:
         fleet.hear(voice)
 
@@ -35,8 +39,7 @@ def check(fleet: FleetCase, rollout: Rollout, opened: list[int]) -> None:
     assignments = fleet.run(lambda rows: rows.assignments(rollout.rollout_id))
     for assignment in assignments:
         assert phase_of(now.plan, now.salt, assignment.robot_id) <= max(opened)
-    still_open = [assignment for assignment in assignments if assignment.status in OPEN_STATUSES]
-    assert len(still_open) <= now.plan.capacity
+    assert sum(assignment.is_open for assignment in assignments) <= now.plan.capacity
     assert opened == sorted(opened), "a phase closed again"
 
 
@@ -54,9 +57,9 @@ def test_phases_open_in_order_and_capacity_holds(
     chance = random.Random(seed)
     plan = Plan(
         phases=(
-            Phase(name="internal", robots=("robot-0",), soak_s=HOUR_S),
-            Phase(name="canary", percent=percent, soak_s=HOUR_S),
-            Phase(name="full", percent=100, soak_s=HOUR_S),
+            Phase(name="internal", robots=("robot-0",), soak_s=PHASE_SOAK_S),
+            Phase(name="canary", percent=percent, soak_s=PHASE_SOAK_S),
+            Phase(name="full", percent=100, soak_s=PHASE_SOAK_S),
         ),
         capacity=capacity,
         failures_max=failures_max,
@@ -70,7 +73,7 @@ def test_phases_open_in_order_and_capacity_holds(
             act(fleet, chance.choice(voices), chance)
             check(fleet, rollout, opened)
             if chance.random() < 0.4:
-                fleet.tick(after_s=chance.choice([1, HOUR_S / 2, HOUR_S, -HOUR_S]))
+                fleet.tick(after_s=chance.choice([1, OUTAGE_S / 2, OUTAGE_S, HOUR_S, -HOUR_S]))
                 check(fleet, rollout, opened)
 
     in_one_transaction(empty_store, story)
@@ -82,7 +85,10 @@ def test_a_fleet_that_installs_all_it_is_offered_ends_with_every_robot_installed
     empty_store: SqlStore, seed: int, robots: int, percent: int
 ) -> None:
     chance = random.Random(seed)
-    phases = (Phase(name="canary", percent=percent, soak_s=HOUR_S), Phase(name="full", percent=100, soak_s=HOUR_S))
+    phases = (
+        Phase(name="canary", percent=percent, soak_s=PHASE_SOAK_S),
+        Phase(name="full", percent=100, soak_s=PHASE_SOAK_S),
+    )
 
     def story(fleet: FleetCase) -> None:
         voices = [fleet.enrol(f"robot-{number}") for number in range(robots)]
@@ -96,7 +102,7 @@ def test_a_fleet_that_installs_all_it_is_offered_ends_with_every_robot_installed
                     voice.runs("0.2.1")
                     voice.says(answer.offer.id, "installed")
                     fleet.hear(voice)
-            fleet.tick(after_s=HOUR_S)
+            fleet.watch(PHASE_SOAK_S)
         assert fleet.rollout(rollout.rollout_id).state == "finished"
         assert {fleet.assignment(voice.robot.robot_id).status for voice in voices} == {"installed"}
 

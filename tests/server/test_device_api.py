@@ -233,10 +233,11 @@ def test_tokens_are_nowhere_in_the_log(bench: Bench, caplog: pytest.LogCaptureFi
     assert token not in caplog.text and "a-wrong-token" not in caplog.text
 
 
-def test_a_repeated_report_changes_nothing(bench: Bench) -> None:
+def test_a_repeated_or_late_report_changes_nothing_and_a_late_one_is_told_so(bench: Bench) -> None:
     token = bench.enrol("robot-1")
     first = bench.call("POST", "/v1/report", token=token, body=report("robot-1", seq=7))
     facts = facts_of(bench, "robot-1")
     assert bench.call("POST", "/v1/report", token=token, body=report("robot-1", seq=7)).json == first.json
-    assert bench.call("POST", "/v1/report", token=token, body=report("robot-1", seq=6)).json == first.json
+    late = bench.call("POST", "/v1/report", token=token, body=report("robot-1", seq=6)).json
+    assert (first.json["stale"], late) == (False, {**first.json, "stale": True})
     assert facts_of(bench, "robot-1") == facts

@@ -7,6 +7,7 @@ import pytest
 
 from store.values import put_a_fleet
 from surefoot.fleet.ports import Blobs, Store
+from surefoot.sim.memory_store import MemoryStore
 from surefoot.store.blobs import DirectoryBlobs
 from surefoot.store.sql_store import SqlStore
 
@@ -20,10 +21,16 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return URLS[request.param](tmp_path)
 
 
-@pytest.fixture
-def store(url: str) -> Iterator[Store]:
+STORES: dict[str, Callable[[Path], Store]] = {
+    **{name: (lambda path, url=url: SqlStore(url(path))) for name, url in URLS.items()},
+    "memory": lambda _path: MemoryStore(),
+}
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A store in which the fleet of `values` is."""
-    store = SqlStore(url)
+    store = STORES[request.param](tmp_path)
     store.submit(put_a_fleet).result()
     yield store
     store.close()

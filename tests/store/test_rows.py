@@ -18,7 +18,7 @@ from store.values import (
     an_entry,
     some_facts,
 )
-from surefoot.fleet.model import OPEN_STATUSES, KeyState, RobotView, RolloutState, Status
+from surefoot.fleet.model import KeyState, RobotView, RolloutState, Status
 from surefoot.fleet.ports import Rows, Store
 from surefoot.rollout.plan import Phase, Plan
 from surefoot.wire.errors import Misuse
@@ -248,10 +248,10 @@ def test_assignments_of_a_rollout_come_in_the_order_of_robots_and_are_counted(st
     assert store.read(lambda rows: rows.count_by_status("rollout-1")) == {Status.INSTALLED: 1, Status.WAITING: 2}
 
 
-@pytest.mark.parametrize("status", Status)
-def test_an_assignment_is_open_while_its_status_is(store: Store, status: Status) -> None:
-    write(store, lambda rows: rows.put_assignment(an_assignment(status=status)))
-    assert store.read(lambda rows: rows.count_open("rollout-1")) == (status in OPEN_STATUSES)
+@pytest.mark.parametrize("is_open", [True, False])
+def test_only_assignments_that_hold_a_place_are_counted_as_open(store: Store, is_open: bool) -> None:
+    write(store, lambda rows: rows.put_assignment(an_assignment(is_open=is_open)))
+    assert store.read(lambda rows: rows.count_open("rollout-1")) == is_open
 
 
 def test_views_show_each_robot_with_its_facts_and_newest_assignment(store: Store) -> None:

@@ -1,8 +1,8 @@
-"""The contract of `Store`, held against every store: durable, isolated, consistent."""
+"""The contract of `Store`, held against every store on a database: durable, isolated, consistent."""
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,15 @@ from surefoot.store.sql_store import BATCH_MAX, SqlStore
 from surefoot.wire.errors import Interrupted, Misuse, SurefootError
 
 HELPERS = Path(__file__).parent
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    """What batches and threads do needs a store that has them."""
+    store = SqlStore(url)
+    store.submit(put_a_fleet).result()
+    yield store
+    store.close()
 
 
 class Gate:

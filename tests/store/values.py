@@ -88,6 +88,9 @@ def a_rollout(rollout_id: str = "rollout-1", **changes: Any) -> Rollout:
         phase=0,
         phase_opened_at_s=3.0,
         started_at_s=3.0,
+        looked_at_s=1.5,
+        watched_since_s=1.25,
+        soaked_s=0.5,
         reason="Started by a test.",
     )
     return replace(rollout, **changes)
@@ -105,6 +108,7 @@ def an_assignment(assignment_id: str = "assignment-1", **changes: Any) -> Assign
         code=None,
         status_since_s=4.0,
         installed_at_s=None,
+        is_open=True,
     )
     return replace(assignment, **changes)
 

@@ -7,22 +7,23 @@ answered as well, and changes nothing.
 from collections.abc import Callable
 from dataclasses import replace
 
-from surefoot.fleet.judge import CLOSED_BY, Judged, judge, record_verdict
-from surefoot.fleet.model import OPEN_STATUSES, Assignment, Facts, HistoryEntry, Robot, Rollout, RolloutState, Status
+from surefoot.fleet.doors import Doors
+from surefoot.fleet.facts import take_poll, take_report
+from surefoot.fleet.judge import Judged, judge, record_verdict
+from surefoot.fleet.model import Assignment, Facts, HistoryEntry, Robot, Status
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.reconcile import Order
 from surefoot.fleet.settings import FleetSettings
-from surefoot.rollout.door import Door, refusal
 from surefoot.rollout.membership import position
 from surefoot.wire.errors import Refused
 from surefoot.wire.offer import Answer, Offer
 from surefoot.wire.report import TERMINAL_STATES, Report
 from surefoot.wire.version import Version
 
-# More resets than this and the oldest epoch is forgotten; a report from it would have to be years late.
-PAST_EPOCHS_MAX = 16
 # Below half of this a reboot or a slow download would be asked for news more often than it has any.
 _BUSY = (Status.WAITING, Status.DOWNLOADING, Status.VERIFYING, Status.REBOOTING, Status.ON_TRIAL)
+# What a newer assignment leaves as it ended.
+_ENDED = (Status.INSTALLED, Status.REFUSED, Status.DRIFTED)
 # Past these the robot has an end to tell, whatever it is offered meanwhile.
 _TRYING = (Status.REBOOTING, Status.ON_TRIAL)
 
@@ -49,16 +50,18 @@ def exchange(
     if report.sku != robot.sku:
         detail = f"Robot {robot.robot_id} is enrolled as {robot.sku} and reports {report.sku}: correct one of them."
         raise Refused("refused-sku-mismatch", detail)
-    facts = take_report(rows, report, now_s)
+    facts, stale = take_report(rows, report, now_s)
     said = facts.report.assignment
     acknowledged = said.id if said is not None and said.state in TERMINAL_STATES else None
     judged = _judged(rows, robot, facts, now_s, new_id)
     if judged is None:
-        return Answer(acknowledged=acknowledged, offer=None, next_check_s=_pace(robot, settings, busy=False))
+        next_check_s = _pace(robot, settings, busy=False)
+        return Answer(acknowledged=acknowledged, offer=None, stale=stale, next_check_s=next_check_s)
     offer = _offer(rows, judged, facts, settings)
     return Answer(
         acknowledged=acknowledged,
         offer=offer,
+        stale=stale,
         next_check_s=_pace(robot, settings, busy=judged.verdict.status in _BUSY or offer is not None),
     )
 
@@ -84,46 +87,11 @@ def poll(
         detail = f"Robot {robot.robot_id} is enrolled as {robot.sku} and asks for {sku}: correct one of them."
         raise Refused("refused-sku-mismatch", detail)
     running = Version.parse(version)
-    rows.set_heard(robot.robot_id, now_s)
-    facts = rows.facts(robot.robot_id)
+    facts = take_poll(rows, robot, running, now_s)
     judged = _judged(rows, robot, facts, now_s, new_id, running)
     if judged is None or judged.release.version == running:
         return None
     return _offer(rows, judged, facts, settings)
-
-
-def take_report(rows: Rows, report: Report, now_s: float) -> Facts:
-    """Store the report if it is the greatest seen, and return the facts that hold now."""
-    known = rows.facts(report.robot_id)
-    if known is None:
-        facts = Facts(report=report, received_at_s=now_s, heard_at_s=now_s)
-    elif report.epoch == known.report.epoch:
-        if (report.boot, report.seq) <= (known.report.boot, known.report.seq):
-            return known
-        facts = replace(known, report=report, received_at_s=now_s, heard_at_s=now_s)
-    elif report.epoch in known.past_epochs:
-        return known
-    else:
-        past_epochs = (known.report.epoch, *known.past_epochs)[:PAST_EPOCHS_MAX]
-        facts = Facts(report=report, received_at_s=now_s, heard_at_s=now_s, past_epochs=past_epochs)
-        text = f"Its counters started over (epoch {report.epoch} after {known.report.epoch}): a factory reset."
-        rows.add_history(HistoryEntry(robot_id=report.robot_id, at_s=now_s, kind="reset", text=text))
-    facts = _keep_ending(known, facts)
-    rows.put_facts(facts)
-    return facts
-
-
-def _keep_ending(known: Facts | None, facts: Facts) -> Facts:
-    """Keep what the robot last said of its assignment when it has forgotten it within one epoch.
-
-    A robot may drop an ending once the server acknowledged it; the ending stays true all the same.
-    """
-    if known is None or facts.report.assignment is not None or facts.report.epoch != known.report.epoch:
-        return facts
-    ending = known.report.assignment
-    if ending is None or ending.state not in TERMINAL_STATES:
-        return facts
-    return replace(facts, report=facts.report.replace(assignment=ending))
 
 
 def _judged(
@@ -144,7 +112,7 @@ def _judged(
     if judged is not None and judged.verdict.status in _TRYING:
         return judged
     running = polled or (None if facts is None else facts.running_version)
-    newer = _assign(rows, robot, None if judged is None else judged.assignment, running, now_s, new_id)
+    newer = _assign(rows, robot, judged, running, now_s, new_id)
     return judged if newer is None else _recorded(rows, newer, facts, now_s)
 
 
@@ -156,48 +124,46 @@ def _recorded(rows: Rows, assignment: Assignment, facts: Facts | None, now_s: fl
 def _assign(
     rows: Rows,
     robot: Robot,
-    current: Assignment | None,
+    judged: Judged | None,
     running: Version | None,
     now_s: float,
     new_id: Callable[[], str],
 ) -> Assignment | None:
     """Give the robot to the newest rollout whose door is open for it; None when that has it or there is none."""
-    for rollout in rows.rollouts_for(robot.sku):
-        if current is not None and current.rollout_id == rollout.rollout_id:
-            return None
-        release = rows.release(rollout.release_id)
-        if release is None or refusal(_door(rows, rollout, release.version), robot.robot_id, running) is not None:
-            continue
-        assignment = Assignment(
-            assignment_id=new_id(),
-            rollout_id=rollout.rollout_id,
-            release_id=rollout.release_id,
-            robot_id=robot.robot_id,
-            assigned_at_s=now_s,
-            attempt=1,
-            status=Status.WAITING,
-            code=None,
-            status_since_s=now_s,
-            installed_at_s=None,
-        )
-        rows.put_assignment(assignment)
-        if current is not None and current.status in OPEN_STATUSES:
-            rows.put_assignment(replace(current, status=Status.SUPERSEDED, status_since_s=now_s))
-        text = f"Assigned {release.version} by rollout {rollout.rollout_id}."
-        rows.add_history(HistoryEntry(robot_id=robot.robot_id, at_s=now_s, kind="assigned", text=text))
-        return assignment
-    return None
-
-
-def _door(rows: Rows, rollout: Rollout, version: Version) -> Door:
-    return Door(
-        plan=rollout.plan,
-        salt=rollout.salt,
-        phase=rollout.phase,
-        closed_by=CLOSED_BY.get(rollout.state),
-        version=version,
-        open_assignments=0 if rollout.state is RolloutState.FINISHED else rows.count_open(rollout.rollout_id),
+    current = None if judged is None else judged.assignment
+    entrance = Doors(rows).find(robot, current, running).entrance
+    if entrance is None:
+        return None
+    assignment = Assignment(
+        assignment_id=new_id(),
+        rollout_id=entrance.rollout.rollout_id,
+        release_id=entrance.release.release_id,
+        robot_id=robot.robot_id,
+        assigned_at_s=now_s,
+        attempt=1,
+        status=Status.WAITING,
+        code=None,
+        status_since_s=now_s,
+        installed_at_s=None,
+        is_open=True,
     )
+    rows.put_assignment(assignment)
+    if judged is not None:
+        _close(rows, judged, now_s)
+    text = f"Assigned {entrance.release.version} by rollout {entrance.rollout.rollout_id}."
+    rows.add_history(HistoryEntry(robot_id=robot.robot_id, at_s=now_s, kind="assigned", text=text))
+    return assignment
+
+
+def _close(rows: Rows, judged: Judged, now_s: float) -> None:
+    """Let go of an assignment whose place a newer one took: as it ended, or as superseded where it had not."""
+    current = judged.assignment
+    # A rollback that was worth another try was not its end.
+    went_back = current.status is Status.ROLLED_BACK and judged.verdict.failed
+    if went_back or current.status in _ENDED:
+        rows.put_assignment(replace(current, is_open=False))
+    else:
+        rows.put_assignment(replace(current, status=Status.SUPERSEDED, status_since_s=now_s, is_open=False))
 
 
 def _offer(rows: Rows, judged: Judged, facts: Facts | None, settings: FleetSettings) -> Offer | None:

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass, replace
 
-from surefoot.fleet.model import Assignment, Facts, HistoryEntry, Release, Rollout, RolloutState, Status
+from surefoot.fleet.doors import CLOSED_BY, count_places_taken
+from surefoot.fleet.model import Assignment, Facts, HistoryEntry, Release, Rollout, Status
 from surefoot.fleet.ports import Rows
-from surefoot.fleet.reconcile import Record, Verdict, Wanted, reconcile
+from surefoot.fleet.reconcile import Order, Record, Verdict, Wanted, reconcile
 from surefoot.wire.errors import Damaged
-
-CLOSED_BY = {RolloutState.PAUSED: "paused", RolloutState.HALTED: "halted"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,28 +25,41 @@ def judge(rows: Rows, assignment: Assignment, facts: Facts | None, now_s: float)
     rollout = rows.rollout(assignment.rollout_id)
     if release is None or rollout is None:
         raise Damaged("damaged-assignment", f"Assignment {assignment.assignment_id} has no release: restore a backup.")
-    return judge_for(rollout, release, assignment, facts, now_s)
+    return judge_for(rows, rollout, release, assignment, facts, now_s)
 
 
-def judge_for(rollout: Rollout, release: Release, assignment: Assignment, facts: Facts | None, now_s: float) -> Judged:
+def judge_for(
+    rows: Rows, rollout: Rollout, release: Release, assignment: Assignment, facts: Facts | None, now_s: float
+) -> Judged:
     """Derive the verdict where rollout and release are known already."""
-    wanted = Wanted(assignment_id=assignment.assignment_id, digest=release.digest, force=assignment.force)
+    wanted = Wanted(
+        assignment_id=assignment.assignment_id,
+        digest=release.digest,
+        version=release.version,
+        force=assignment.force,
+    )
     record = Record(
         assigned_at_s=assignment.assigned_at_s,
         installed_before=assignment.installed_at_s is not None,
         attempts_max=rollout.plan.attempts_max,
         silence_deadline_s=rollout.plan.silence_deadline_s,
         repair_drift=rollout.plan.repair_drift,
+        # An outage excuses those who could not report in it; who was silent before stays so until it speaks.
+        watched_since_s=0.0 if assignment.status is Status.SILENT else rollout.watched_since_s,
         held=CLOSED_BY.get(rollout.state),
     )
     verdict = reconcile(wanted, facts, record, now_s)
+    # A second try needs a place like the first: those who had theirs and went back do not come on top.
+    needs_place = verdict.next_order is Order.OFFER and not assignment.is_open
+    if needs_place and count_places_taken(rows, rollout) >= rollout.plan.capacity:
+        verdict = reconcile(wanted, facts, replace(record, held="at-capacity"), now_s)
     return Judged(assignment=assignment, release=release, rollout=rollout, verdict=verdict)
 
 
 def record_verdict(rows: Rows, judged: Judged, now_s: float) -> Assignment:
     """Store the verdict if it differs from the last one, and tell the change in the robot's history."""
     before, verdict = judged.assignment, judged.verdict
-    if before.status is verdict.status and before.code == verdict.code:
+    if (before.status, before.code, before.is_open) == (verdict.status, verdict.code, verdict.is_open):
         return before
     installed_at_s = before.installed_at_s
     if verdict.status is Status.INSTALLED and installed_at_s is None:
@@ -59,9 +71,11 @@ def record_verdict(rows: Rows, judged: Judged, now_s: float) -> Assignment:
         code=verdict.code,
         status_since_s=now_s if moved else before.status_since_s,
         installed_at_s=installed_at_s,
+        is_open=verdict.is_open,
     )
     rows.put_assignment(after)
-    rows.add_history(_entry(judged, now_s))
+    if (before.status, before.code) != (verdict.status, verdict.code):
+        rows.add_history(_entry(judged, now_s))
     return after
 
 
@@ -71,7 +85,8 @@ _ENDED = (Status.INSTALLED, Status.ROLLED_BACK, Status.REFUSED, Status.SILENT)
 
 def _entry(judged: Judged, now_s: float) -> HistoryEntry:
     before, verdict = judged.assignment, judged.verdict
-    corrected = before.status in _ENDED and before.status is not verdict.status
+    # Silence says nothing new of what runs.
+    corrected = before.status in _ENDED and verdict.status not in (before.status, Status.SILENT)
     code = f" ({verdict.code})" if verdict.code else ""
     was = f", recorded as {before.status} before" if corrected else ""
     return HistoryEntry(

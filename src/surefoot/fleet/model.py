@@ -31,18 +31,6 @@ class Status(StrEnum):
     UNASSIGNED = "unassigned"
 
 
-# An assignment in one of these holds a place of its plan's capacity: the robot may be updating at this moment.
-OPEN_STATUSES = (
-    Status.WAITING,
-    Status.DOWNLOADING,
-    Status.VERIFYING,
-    Status.REBOOTING,
-    Status.ON_TRIAL,
-    Status.UNKNOWN,
-    Status.SILENT,
-)
-
-
 class RolloutState(StrEnum):
     """The life of a rollout; only a person leads out of `halted`."""
 
@@ -126,7 +114,9 @@ class Release:
 class Rollout:
     """One release on its way to the fleet; `phase` is the index of the last phase whose door is open.
 
-    `salt` fixes who belongs to which percentage; `reason` says why the rollout stands where it stands.
+    `salt` fixes who belongs to which percentage; `reason` says why the rollout stands where it stands. The engine last
+    looked at `looked_at_s`, without a longer break since `watched_since_s`; `soaked_s` is how long it has watched the
+    open phase with every robot of it settled.
     """
 
     rollout_id: str
@@ -138,6 +128,9 @@ class Rollout:
     phase: int
     phase_opened_at_s: float
     started_at_s: float
+    looked_at_s: float
+    watched_since_s: float
+    soaked_s: float
     reason: str
 
 
@@ -146,7 +139,8 @@ class Assignment:
     """One release for one robot: the row with a life.
 
     `status` and `code` are the last verdict, kept so that a change can be told; `installed_at_s` is when the robot
-    was first known to run it; `attempt` is the highest attempt offered.
+    was first known to run it; `attempt` is the highest attempt offered; `is_open` tells that it holds a place of its
+    plan's capacity: the robot may be updating at this moment.
     """
 
     assignment_id: str
@@ -159,6 +153,7 @@ class Assignment:
     code: str | None
     status_since_s: float
     installed_at_s: float | None
+    is_open: bool
     force: bool = False
     rollback: bool = False
 

@@ -98,7 +98,7 @@ class Rows(Protocol):
         """Return all assignments of a rollout, in order of robot id."""
 
     def count_open(self, rollout_id: str) -> int:
-        """Count the rollout's assignments that have not ended: their status is one of `OPEN_STATUSES`."""
+        """Count the rollout's assignments that hold a place of its plan's capacity."""
 
     def count_by_status(self, rollout_id: str) -> dict[Status, int]:
         """Count the rollout's assignments by status."""

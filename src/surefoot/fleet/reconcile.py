@@ -11,12 +11,14 @@ from enum import StrEnum
 from surefoot.fleet.model import Facts, Status
 from surefoot.wire import report as wire_report
 from surefoot.wire.codes import RETRYABLE
+from surefoot.wire.version import Version
 
 
 class Running(StrEnum):
-    """How the running image relates to the wanted one."""
+    """How the running image relates to the wanted one; `claimed`: it names the wanted version and no digest."""
 
     WANTED = "wanted"
+    CLAIMED = "claimed"
     OTHER = "other"
     UNKNOWN = "unknown"
 
@@ -42,10 +44,11 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What should run: the assignment, and the digest that identifies its image."""
+    """What should run: the assignment, the digest that identifies its image, and the version people call it by."""
 
     assignment_id: str
     digest: str
+    version: Version
     force: bool = False
 
 
@@ -53,7 +56,8 @@ class Wanted:
 class Record:
     """What the server holds about the assignment.
 
-    `held` is the named refusal under which the offer waits, if any; times are Unix seconds.
+    `held` is the named refusal under which the offer waits, if any; times are Unix seconds. Before `watched_since_s`
+    the server was not there to hear anyone, so nobody was silent then.
     """
 
     assigned_at_s: float
@@ -61,6 +65,7 @@ class Record:
     attempts_max: int
     silence_deadline_s: float
     repair_drift: bool
+    watched_since_s: float = 0.0
     held: str | None = None
 
 
@@ -68,7 +73,8 @@ class Record:
 class Verdict:
     """The status, the code and the sentence that explain it, and what to say to the robot next.
 
-    `failed` tells whether a rollout counts the robot as failed; `silent_since_s` is set beside any status.
+    `failed` tells whether a rollout counts the robot as failed; `is_open` whether it may be updating now, by an offer
+    or by what it says; `silent_since_s` is set beside any status.
     """
 
     status: Status
@@ -76,6 +82,7 @@ class Verdict:
     reason: str
     next_order: Order
     failed: bool = False
+    is_open: bool = False
     silent_since_s: float | None = None
 
 
@@ -103,9 +110,9 @@ S = Status
 TABLE: tuple[Row, ...] = (
     Row(name="installed", running=W, confirmed=True,
         status=S.INSTALLED, order=Order.ACKNOWLEDGE, reason="It runs the wanted image, confirmed."),
-    Row(name="rolled back, worth another try", running=O, device=(Device.ROLLED_BACK,), retry=True,
+    Row(name="rolled back, worth another try", running=O, device=(Device.ROLLED_BACK,), overdue=False, retry=True,
         status=S.ROLLED_BACK, order=Order.OFFER, reason="It went back, but not because of the image: offered again."),
-    Row(name="rolled back", running=O, device=(Device.ROLLED_BACK,),
+    Row(name="rolled back", running=O, device=(Device.ROLLED_BACK,), retry=False,
         status=S.ROLLED_BACK, order=Order.ACKNOWLEDGE, failed=True, reason="It went back to its previous image."),
     Row(name="refused", running=O, device=(Device.REFUSED,),
         status=S.REFUSED, order=Order.ACKNOWLEDGE, failed=True, reason="It refused the offer."),
@@ -129,6 +136,8 @@ TABLE: tuple[Row, ...] = (
         status=S.DRIFTED, order=Order.ACKNOWLEDGE, reason="It installed the wanted image and runs another now."),
     Row(name="waiting", running=O,
         status=S.WAITING, order=Order.OFFER, reason="It has not taken the offer yet."),
+    Row(name="claimed", running=Running.CLAIMED,
+        status=S.UNKNOWN, order=Order.ACKNOWLEDGE, reason="It names the wanted version, but not which image runs."),
     Row(name="unknown, to be offered", running=U, device=(Device.NONE, Device.CUT_OFF),
         status=S.UNKNOWN, order=Order.OFFER, reason="It does not say which image runs."),
     Row(name="unknown, busy", running=U, device=BUSY,
@@ -171,7 +180,7 @@ def reconcile(wanted: Wanted | None, facts: Facts | None, record: Record | None,
     running = _running(wanted, facts, said)
     confirmed = facts is not None and facts.report.running.state == wire_report.CONFIRMED
     heard_at_s = record.assigned_at_s if facts is None else facts.heard_at_s
-    overdue = now_s - heard_at_s > record.silence_deadline_s
+    overdue = now_s - max(heard_at_s, record.watched_since_s) > record.silence_deadline_s
     retry = _worth_another_try(device, said, record)
     row = next(
         row
@@ -185,12 +194,14 @@ def reconcile(wanted: Wanted | None, facts: Facts | None, record: Record | None,
     )
     status = row.status or IN_PROGRESS_STATUS[said.state if said else ""]
     held = record.held if row.order is Order.OFFER else None
+    busy = device in (Device.IN_PROGRESS, Device.CUT_OFF)
     return Verdict(
         status=status,
         code=held or (said.code if said is not None and status is not Status.INSTALLED else None),
         reason=row.reason,
         next_order=Order.ACKNOWLEDGE if held else row.order,
         failed=row.failed,
+        is_open=not overdue and (busy or (row.order is Order.OFFER and held is None)),
         silent_since_s=heard_at_s if overdue else None,
     )
 
@@ -209,8 +220,10 @@ def _device(said: wire_report.AssignmentReport | None) -> Device:
 
 
 def _running(wanted: Wanted, facts: Facts | None, said: wire_report.AssignmentReport | None) -> Running:
-    if facts is None or facts.report.running.digest is None:
+    if facts is None:
         return Running.UNKNOWN
+    if facts.report.running.digest is None:
+        return Running.CLAIMED if facts.running_version == wanted.version else Running.UNKNOWN
     if facts.report.running.digest != wanted.digest:
         return Running.OTHER
     if not wanted.force:

@@ -8,8 +8,13 @@ from surefoot.fleet.ports import Blobs, Rows
 from surefoot.trust.image import check_signed_image
 from surefoot.trust.rules import believe_manifest, check_manifest_of
 from surefoot.wire.errors import Refused
+from surefoot.wire.fields import encode_object
 from surefoot.wire.image_header import HEADER_BYTES, ImageHeader
-from surefoot.wire.manifest import SignedManifest
+from surefoot.wire.limits import OFFER_BYTES_MAX, URL_CHARS_MAX
+from surefoot.wire.manifest import SignedManifest, signed_manifest_to_object
+
+# The rest of an offer, its address apart, is ids and digests: some 450 bytes.
+ENVELOPE_BYTES_MAX = OFFER_BYTES_MAX - URL_CHARS_MAX - 500
 
 
 def check_image(rows: Rows, data: bytes) -> ImageHeader:
@@ -50,6 +55,7 @@ def publish(
                 return known
             detail = f"Release {known.release_id} is {sku} {header.version} already: raise the version."
             raise Refused("refused-release-exists", detail)
+    _check_fits(manifest)
     release = Release(
         release_id=release_id,
         sku=sku,
@@ -63,3 +69,11 @@ def publish(
     )
     rows.put_release(release)
     return release
+
+
+def _check_fits(manifest: SignedManifest) -> None:
+    """Refuse what no robot could remember: the offer travels and is kept together with its manifest."""
+    size_bytes = len(encode_object(signed_manifest_to_object(manifest)))
+    if size_bytes > ENVELOPE_BYTES_MAX:
+        detail = f"The signed manifest takes {size_bytes} bytes, robots keep {ENVELOPE_BYTES_MAX}: shorten its notes."
+        raise Refused("refused-manifest-format", detail)

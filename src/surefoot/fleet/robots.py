@@ -1,12 +1,14 @@
 """Robots: enrolling them, and showing where each stands."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from surefoot.fleet.doors import Doors
 from surefoot.fleet.judge import judge
-from surefoot.fleet.model import Assignment, Facts, HistoryEntry, Robot
+from surefoot.fleet.model import Assignment, Facts, HistoryEntry, Robot, RobotView
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.reconcile import Verdict, reconcile
 from surefoot.wire import limits
+from surefoot.wire.codes import NAMED_REFUSALS
 from surefoot.wire.errors import Refused
 from surefoot.wire.fields import NAME_CHARS
 from surefoot.wire.version import Version
@@ -53,34 +55,39 @@ def robot_status(rows: Rows, robot_id: str, now_s: float) -> RobotStatus:
     if robot is None:
         raise Refused("not-found-robot", f"The fleet has no robot {robot_id}: enrol it first.")
     history = tuple(rows.history(robot_id, HISTORY_SHOWN))
-    return _status(rows, robot, rows.facts(robot_id), rows.newest_assignment(robot_id), now_s, history)
+    view = RobotView(robot=robot, facts=rows.facts(robot_id), assignment=rows.newest_assignment(robot_id))
+    return _status(rows, Doors(rows), view, now_s, history)
 
 
 def list_robots(rows: Rows, after: str, limit: int, now_s: float) -> list[RobotStatus]:
     """Return up to `limit` robots whose ids sort behind `after`."""
-    views = rows.robot_views(after, limit)
-    return [_status(rows, view.robot, view.facts, view.assignment, now_s) for view in views]
+    doors = Doors(rows)
+    return [_status(rows, doors, view, now_s) for view in rows.robot_views(after, limit)]
 
 
 def _status(
-    rows: Rows,
-    robot: Robot,
-    facts: Facts | None,
-    assignment: Assignment | None,
-    now_s: float,
-    history: tuple[HistoryEntry, ...] = (),
+    rows: Rows, doors: Doors, view: RobotView, now_s: float, history: tuple[HistoryEntry, ...] = ()
 ) -> RobotStatus:
-    if assignment is None:
-        verdict, version, digest = reconcile(None, facts, None, now_s), None, None
+    if view.assignment is None:
+        verdict, version, digest = _unassigned(doors, view, now_s), None, None
     else:
-        judged = judge(rows, assignment, facts, now_s)
+        judged = judge(rows, view.assignment, view.facts, now_s)
         verdict, version, digest = judged.verdict, judged.release.version, judged.release.digest
     return RobotStatus(
-        robot=robot,
-        facts=facts,
-        assignment=assignment,
+        robot=view.robot,
+        facts=view.facts,
+        assignment=view.assignment,
         wanted_version=version,
         wanted_digest=digest,
         verdict=verdict,
         history=history,
     )
+
+
+def _unassigned(doors: Doors, view: RobotView, now_s: float) -> Verdict:
+    """Say why nothing is assigned: a robot that could be updated now gets its assignment when it asks."""
+    verdict = reconcile(None, view.facts, None, now_s)
+    why = doors.find(view.robot, None, None if view.facts is None else view.facts.running_version).refusal
+    if why is None:
+        return replace(verdict, reason="It gets an assignment when it asks next.")
+    return replace(verdict, code=why, reason=NAMED_REFUSALS[why])

@@ -12,23 +12,25 @@ from surefoot.rollout.plan import Plan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Where a running rollout stands: its open phase, and since when (Unix seconds)."""
+    """Where a running rollout stands: its open phase, and how long that was watched with every robot settled."""
 
     phase: int
-    phase_opened_at_s: float
+    soaked_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutFacts:
     """What is true of the robots the open phases reach.
 
-    `updating` have an assignment that has not ended; `unreached` are heard from but have none yet; `failed` names
-    those that refused, rolled back for good or fell silent; `settled_at_s` is when the last one settled.
+    `updating` have an assignment that has not ended; `unreached` are heard from but have none yet; `unheard` have none
+    and say nothing; `failed` names those that refused, rolled back for good or fell silent; `settled_at_s` is when the
+    last one settled.
     """
 
     installed: int
     updating: int
     unreached: int
+    unheard: int
     failed: tuple[str, ...]
     settled_at_s: float
 
@@ -65,22 +67,25 @@ class Finish:
 Decision = Wait | OpenPhase | Halt | Finish
 
 
-def decide(plan: Plan, standing: Standing, facts: RolloutFacts, now_s: float) -> Decision:
-    """Return the one decision that these facts call for at `now_s` (Unix seconds)."""
+def decide(plan: Plan, standing: Standing, facts: RolloutFacts) -> Decision:
+    """Return the one decision that these facts call for."""
     phase = plan.phases[standing.phase]
+    is_last = standing.phase + 1 == len(plan.phases)
     if len(facts.failed) > plan.failures_max:
         return Halt(reason=_failures(plan, facts))
     if facts.updating:
         return Wait(reason=f"{_robots(facts.updating)} still updating in phase {phase.name}.")
     if facts.unreached:
-        return Wait(reason=f"{_robots(facts.unreached)} of phase {phase.name} not asked yet for an update.")
-    soaked_from_s = max(standing.phase_opened_at_s, facts.settled_at_s)
-    # A clock set back makes this negative; the wait that is shown must not exceed the soak for it.
-    soaked_s = max(0.0, now_s - soaked_from_s)
-    if soaked_s < phase.soak_s:
-        return Wait(reason=f"Phase {phase.name} soaks for another {phase.soak_s - soaked_s:.0f} s.")
+        return Wait(reason=f"{_robots(facts.unreached)} expected to ask for an update in phase {phase.name}.")
+    # Who is away does not hold up the others; but nothing passes on the word of nobody, nor without who was named.
+    if facts.unheard and (phase.robots or not facts.installed):
+        return Wait(reason=f"{_robots(facts.unheard)} not heard from in phase {phase.name}.")
+    if is_last and not facts.installed:
+        return Wait(reason="No robot has installed the release yet.")
+    if standing.soaked_s < phase.soak_s:
+        return Wait(reason=f"Phase {phase.name} soaks for another {phase.soak_s - standing.soaked_s:.0f} s.")
     reached = f"Phase {phase.name} passed: {facts.installed} installed, {len(facts.failed)} failed"
-    if standing.phase + 1 == len(plan.phases):
+    if is_last:
         return Finish(reason=f"{reached}; the release is stable.")
     following = plan.phases[standing.phase + 1].name
     return OpenPhase(phase=standing.phase + 1, reason=f"{reached}; phase {following} opens.")

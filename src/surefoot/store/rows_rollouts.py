@@ -4,7 +4,7 @@
 
 from sqlalchemy import bindparam, func, select
 
-from surefoot.fleet.model import OPEN_STATUSES, Assignment, Rollout, Status
+from surefoot.fleet.model import Assignment, Rollout, Status
 from surefoot.store.statements import Statements, values_of
 from surefoot.store.tables import assignments, rollouts
 
@@ -16,7 +16,7 @@ OF_ROBOT = assignments.c.robot_id == bindparam("robot_id")
 NEWEST_ASSIGNMENT = select(assignments).where(OF_ROBOT).order_by(assignments.c.nth.desc()).limit(1)
 ASSIGNMENT_FOR = select(assignments).where(OF_ROLLOUT, OF_ROBOT)
 ASSIGNMENTS = select(assignments).where(OF_ROLLOUT).order_by(assignments.c.robot_id)
-COUNT_OPEN = select(func.count()).where(OF_ROLLOUT, assignments.c.status.in_(OPEN_STATUSES))
+COUNT_OPEN = select(func.count()).where(OF_ROLLOUT, assignments.c.is_open)
 COUNT_BY_STATUS = select(assignments.c.status, func.count()).where(OF_ROLLOUT).group_by(assignments.c.status)
 
 

@@ -95,6 +95,9 @@ def create_rollouts() -> None:
         sa.Column("phase", sa.Integer, nullable=False),
         sa.Column("phase_opened_at_s", sa.Double, nullable=False),
         sa.Column("started_at_s", sa.Double, nullable=False),
+        sa.Column("looked_at_s", sa.Double, nullable=False),
+        sa.Column("watched_since_s", sa.Double, nullable=False),
+        sa.Column("soaked_s", sa.Double, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
     )
     op.create_index("rollouts_by_id", "rollouts", ["rollout_id"], unique=True)
@@ -112,6 +115,7 @@ def create_rollouts() -> None:
         sa.Column("code", sa.Text),
         sa.Column("status_since_s", sa.Double, nullable=False),
         sa.Column("installed_at_s", sa.Double),
+        sa.Column("is_open", sa.Boolean, nullable=False),
         sa.Column("force", sa.Boolean, nullable=False),
         sa.Column("rollback", sa.Boolean, nullable=False),
     )
@@ -119,6 +123,7 @@ def create_rollouts() -> None:
     op.create_index("assignments_by_rollout_robot", "assignments", ["rollout_id", "robot_id"], unique=True)
     op.create_index("assignments_by_robot", "assignments", ["robot_id", "nth"])
     op.create_index("assignments_by_rollout_status", "assignments", ["rollout_id", "status"])
+    op.create_index("assignments_by_rollout_open", "assignments", ["rollout_id", "is_open"])
 
 
 def downgrade() -> None:
