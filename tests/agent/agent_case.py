@@ -158,8 +158,8 @@ def runs_old(spare_state: str) -> Slots:
     return slots_of(image_in("ota_0", OLD, "0.2.1"), image_in("ota_1", NEW, "", spare_state))
 
 
-def answer(offer: "Offer | None" = None, acknowledged: "str | None" = None) -> on.Answered:
-    return on.Answered(answer=Answer(acknowledged=acknowledged, offer=offer, next_check_s=None))
+def answer(offer: "Offer | None" = None, acknowledged: "str | None" = None, stale: bool = False) -> on.Answered:
+    return on.Answered(answer=Answer(acknowledged=acknowledged, offer=offer, stale=stale, next_check_s=None))
 
 
 def digested(file: bytes, version: str = "", chip_id: "int | None" = None) -> on.SpareDigested:
@@ -199,11 +199,11 @@ class Robot:
     def report(self) -> "Report":
         return self.reports[-1]
 
-    def boots(self, slots: "Slots | None" = None, damaged: bool = False) -> str:
+    def boots(self, slots: "Slots | None" = None, damaged: bool = False, fresh_epoch: str = "epoch-1") -> str:
         """Start the agent from what was recorded; return the names of the effects."""
         if slots is not None:
             self.slots = slots
-        event = on.Booted(slots=self.slots, journal=self.saved, damaged=damaged, fresh_epoch="epoch-1")
+        event = on.Booted(slots=self.slots, journal=self.saved, damaged=damaged, fresh_epoch=fresh_epoch)
         return self._carry_out(boot(self.identity, event))
 
     def on(self, event: on.Event) -> str:
@@ -211,13 +211,15 @@ class Robot:
         return self._carry_out(advance(self.state, event))
 
     def receive(self, file: bytes, stop_at: "int | None" = None) -> "list[str]":
-        """Bring the pieces of a file as asked for; return what each led to."""
+        """Bring the pieces of a file as asked for, those that end before the line breaks; return what each led to."""
         assert self.fetch is not None
         offset, length = self.fetch.first_byte, self.fetch.first_chunk_bytes
         end = len(file) if stop_at is None else stop_at
         traces: "list[str]" = []
         while offset < end and self.journal.state == DOWNLOADING and self.fetch is not None:
-            data = file[offset : min(offset + length, end)]
+            data = file[offset : offset + length]
+            if offset + len(data) > end:
+                break
             traces.append(self.on(on.ChunkArrived(offset_bytes=offset, data=data)))
             offset, length = offset + len(data), CHUNK_BYTES
         return traces
@@ -279,10 +281,17 @@ def judging(offer: Offer = OFFER, file: bytes = NEW_FILE, slots: Slots = RUNS_OL
     return robot
 
 
-def staged(offer: Offer = OFFER, file: bytes = NEW_FILE, slots: Slots = RUNS_OLD) -> Robot:
-    """Return a robot that has just told the server that it will reboot."""
+def believed(offer: Offer = OFFER, file: bytes = NEW_FILE, slots: Slots = RUNS_OLD) -> Robot:
+    """Return a robot that has just judged its new image, and asks whether it may restart."""
     robot = judging(offer, file, slots)
     robot.on(digested(file))
+    return robot
+
+
+def staged(offer: Offer = OFFER, file: bytes = NEW_FILE, slots: Slots = RUNS_OLD) -> Robot:
+    """Return a robot that has just told the server that it will reboot."""
+    robot = believed(offer, file, slots)
+    robot.on(on.PreflightPassed())
     return robot
 
 
@@ -313,4 +322,5 @@ def staged_minimal(offer: Offer) -> Robot:
     """Return a robot that has staged an image whose own descriptor names its version."""
     robot = judging(offer)
     robot.on(digested(NEW_FILE, version="v0.3.0"))
+    robot.on(on.PreflightPassed())
     return robot

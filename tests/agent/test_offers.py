@@ -1,6 +1,7 @@
 from agent import agent_case as case
 from agent.agent_case import HAS_SPARE, NEW_VERSION, OFFER, RUNS_OLD, SPARE, SPARE_VERSION, Robot, answer
 from surefoot.agent import events as on
+from surefoot.agent.offers import ended
 from surefoot.agent.steps import CHECK_INTERVAL_S
 from surefoot.wire.journal import IDLE
 from surefoot.wire.offer import Answer
@@ -32,7 +33,7 @@ def test_a_robot_without_an_offer_rests() -> None:
 def test_the_server_says_when_to_ask_again() -> None:
     robot = Robot()
     robot.boots()
-    robot.on(on.Answered(answer=Answer(acknowledged=None, offer=None, next_check_s=77)))
+    robot.on(on.Answered(answer=Answer(acknowledged=None, offer=None, stale=False, next_check_s=77)))
     assert robot.delay_s == 77
 
 
@@ -68,7 +69,115 @@ def test_an_offer_of_what_runs_already_is_installed_at_once() -> None:
     assert robot.on(answer(RUNNING)) == TOLD
     assert robot.journal.state == INSTALLED
     assert robot.report.assignment is not None
-    assert (robot.report.assignment.state, robot.report.assignment.attempts) == (INSTALLED, 0)
+    assert (robot.report.assignment.state, robot.report.assignment.attempts) == (INSTALLED, 1)
+
+
+def test_an_assignment_that_ended_without_a_trial_is_taken_again_with_a_higher_attempt() -> None:
+    heavy = OFFER.replace(sku="heavy", manifest=None)
+    minimal = RUNNING.replace(digest=None, manifest=None, size_bytes=None, version=NEW_VERSION)
+    for offer in (heavy, RUNNING):
+        robot = case.offered(offer.replace(attempt=3))
+        assert robot.journal.attempts == 3
+        rested(robot)
+        for late in (1, 2, 3):
+            robot.on(on.CheckDue())
+            assert robot.on(answer(OFFER.replace(attempt=late))) == "ScheduleCheck"
+        robot.on(on.CheckDue())
+        assert robot.on(answer(OFFER.replace(attempt=4))) == TAKEN
+        assert robot.journal.attempts == 3, "attempts spent on an assignment stay spent"
+    found_late = case.offered(minimal)
+    found_late.on(on.PreflightPassed())
+    found_late.receive(case.file_of(case.OLD, case.OLD_VERSION))
+    assert (found_late.journal.state, found_late.journal.attempts) == (INSTALLED, 1)
+    gone = case.offered()
+    gone.on(on.PreflightPassed())
+    gone.on(on.DownloadRefused(code="refused-image-gone"))
+    assert (gone.journal.state, gone.journal.attempts) == (REFUSED, 1)
+
+
+def test_attempts_never_become_fewer_by_an_ending() -> None:
+    journal = case.offered(OFFER.replace(attempt=2)).journal
+    assert [ended(journal.replace(attempts=spent), REFUSED, "refused-sku").attempts for spent in (0, 1, 2, 5)] == [
+        2,
+        2,
+        2,
+        5,
+    ]
+
+
+def put_back(robot: Robot) -> Robot:
+    """Boot a robot whose flash was put back to an earlier state; the server has heard later facts."""
+    robot.boots(fresh_epoch="epoch-2")
+    assert robot.report.epoch == "epoch-1"
+    return robot
+
+
+def test_a_robot_that_was_put_back_starts_a_new_epoch_and_tells_everything_again() -> None:
+    robot = put_back(case.offered(RUNNING))
+    assert robot.on(answer(OFFER.replace(id="assignment-2"), stale=True)) == TOLD
+    assert robot.saved is not None and robot.saved.epoch == "epoch-2"
+    assert (robot.report.epoch, robot.report.boot, robot.report.seq) == ("epoch-2", 2, 2)
+    assert robot.report.assignment is not None
+    assert (robot.report.assignment.id, robot.report.assignment.state) == (RUNNING.id, INSTALLED)
+    assert robot.on(answer(acknowledged=RUNNING.id)) == "SaveJournal ScheduleCheck"
+    robot.boots(fresh_epoch="epoch-3")
+    assert (robot.report.epoch, robot.report.boot) == ("epoch-2", 3), "the epoch stays once the server listens"
+
+
+def test_a_robot_starts_at_most_one_epoch_in_a_boot() -> None:
+    robot = put_back(case.offered(RUNNING))
+    robot.on(answer(stale=True))
+    assert robot.on(answer(stale=True)) == "ScheduleCheck"
+    assert robot.on(on.CheckDue()) == "Exchange"
+    assert robot.on(answer(acknowledged=RUNNING.id, stale=True)) == "SaveJournal ScheduleCheck"
+    robot.boots(fresh_epoch="epoch-3")
+    assert robot.on(answer(stale=True)) == TOLD
+    assert robot.report.epoch == "epoch-3"
+    first = Robot()
+    first.boots()
+    assert first.on(answer(stale=True)) == "ScheduleCheck", "its epoch is fresh already"
+
+
+def test_a_robot_that_was_put_back_while_busy_goes_on_in_its_new_epoch() -> None:
+    robot = case.offered()
+    robot.on(on.PreflightPassed())
+    robot.receive(case.NEW_FILE, stop_at=9000)
+    put_back(robot)
+    assert robot.on(answer(OFFER.replace(id="assignment-2"), stale=True)) == TOLD
+    assert (robot.report.epoch, robot.journal.state, robot.journal.received_bytes) == ("epoch-2", DOWNLOADING, 8192)
+    assert robot.on(answer(stale=True)) == "Preflight"
+    assert robot.on(on.PreflightPassed()) == "Fetch"
+
+
+def test_a_new_epoch_does_not_shake_the_belief_in_an_image() -> None:
+    robot = put_back(case.verifying())
+    robot.on(answer())
+    robot.on(on.PreflightPassed())
+    robot.on(case.digested(case.NEW_FILE))
+    robot.on(on.PreflightHeld(code="held-motors"))
+    robot.on(on.CheckDue())
+    assert robot.on(answer(stale=True)) == TOLD
+    assert robot.on(answer()) == "Preflight"
+    assert robot.on(on.PreflightPassed()) == TOLD
+    assert robot.journal.state == "staged"
+
+
+def test_a_new_epoch_waits_until_an_image_has_been_tried() -> None:
+    robot = put_back(case.verifying())
+    robot.on(on.Unreachable(code="server-unreachable"))
+    robot.on(on.PreflightPassed())
+    robot.on(case.digested(case.NEW_FILE))
+    robot.on(on.PreflightPassed())
+    assert robot.on(answer(stale=True)) == "SetBootSlot Reboot"
+    robot.boots(case.runs_new(), fresh_epoch="epoch-3")
+    assert robot.on(answer(stale=True)) == "RunSelfTest"
+    robot.on(on.SelfTestPassed())
+    robot.boots(fresh_epoch="epoch-4")
+    assert robot.on(answer(stale=True)) == "Confirm"
+    robot.on(on.Confirmed(slots=case.runs_new(CONFIRMED)))
+    assert robot.report.epoch == "epoch-1"
+    assert robot.on(answer(stale=True)) == TOLD
+    assert (robot.report.epoch, robot.journal.state) == ("epoch-4", INSTALLED)
 
 
 def test_an_offer_of_what_runs_already_is_installed_again_by_force() -> None:

@@ -69,8 +69,8 @@ STORIES = (
     ("the trial ended", TRIAL, SOURCE, CONFIRMED, UNKNOWN, ROLLED_BACK, "trial-interrupted", None),
     ("the trial ended before it could say so", STAGED, SOURCE, CONFIRMED, ROLLED_BACK,
      ROLLED_BACK, "trial-interrupted", None),
-    ("the boot record never reached flash", STAGED, SOURCE, CONFIRMED, UNKNOWN, STAGED, None, None),
-    ("the boot record never reached flash", STAGED, SOURCE, CONFIRMED, CONFIRMED, STAGED, None, None),
+    ("the boot record never reached flash", STAGED, SOURCE, CONFIRMED, UNKNOWN, VERIFYING, None, None),
+    ("the boot record never reached flash", STAGED, SOURCE, CONFIRMED, CONFIRMED, VERIFYING, None, None),
     ("no known story, on trial", IDLE, OTHER, TRIAL, CONFIRMED, IDLE, "unknown-journal", "unknown-journal"),
     ("no known story, on trial", INSTALLED, WANTED, TRIAL, CONFIRMED, IDLE, "unknown-journal", "unknown-journal"),
     ("no known story, on trial", DOWNLOADING, SOURCE, TRIAL, UNKNOWN, IDLE, "unknown-journal", "unknown-journal"),
@@ -132,15 +132,62 @@ def test_a_recorded_failure_says_more_than_that_the_trial_ended() -> None:
     assert (robot.journal.state, robot.journal.code) == (ROLLED_BACK, "relay-check-failed")
 
 
-def test_an_attempt_is_burnt_each_time_the_boot_record_did_not_reach_flash_until_none_is_left() -> None:
+def boot_record_lost(attempts: int = 1) -> Robot:
+    """Return a robot that finds after a boot that its boot record never reached flash."""
     robot = Robot(case.runs_old(UNKNOWN))
-    robot.saved = journal_in(STAGED, attempts=1)
+    robot.saved = journal_in(STAGED, attempts=attempts)
+    robot.boots()
+    return robot
+
+
+def test_an_image_whose_boot_record_was_lost_is_judged_again_and_costs_an_attempt_each_time_until_none_is_left() -> (
+    None
+):
+    robot = boot_record_lost()
     for attempts in (2, 3):
-        robot.boots()
+        assert (robot.journal.state, robot.journal.attempts) == (VERIFYING, attempts - 1)
+        assert robot.on(answer()) == "Preflight"
+        assert robot.on(on.PreflightPassed()) == "DigestSpare"
+        assert robot.on(case.digested(case.NEW_FILE)) == "Preflight"
+        assert robot.on(on.PreflightPassed()) == TOLD
         assert (robot.journal.state, robot.journal.attempts) == (STAGED, attempts)
         assert robot.on(answer()) == "SetBootSlot Reboot"
-    robot.boots()
+        robot.boots()
     assert (robot.journal.state, robot.journal.code, robot.journal.attempts) == (ROLLED_BACK, "stage-failed", 3)
+
+
+def test_a_robot_whose_boot_record_was_lost_spends_no_attempt_while_it_is_held() -> None:
+    robot = boot_record_lost(attempts=2)
+    for _ in range(4):
+        robot.on(answer())
+        assert robot.on(on.PreflightHeld(code="held-motors")) == "ScheduleCheck"
+        robot.boots()
+        assert (robot.journal.state, robot.journal.attempts) == (VERIFYING, 2)
+
+
+def test_a_spare_slot_that_was_damaged_along_with_its_boot_record_is_filled_again() -> None:
+    robot = boot_record_lost()
+    robot.on(answer())
+    robot.on(on.PreflightPassed())
+    assert robot.on(case.digested(case.NEW_FILE).replace(sha256="0" * 64)) == "SaveJournal StopFetch Preflight"
+    assert (robot.journal.state, robot.journal.attempts) == (DOWNLOADING, 1)
+
+
+def test_a_rollback_whose_boot_record_was_lost_trusts_the_spare_slot_only_as_long_as_it_reads_confirmed() -> None:
+    order = case.offer_of(case.SPARE, case.SPARE_VERSION, rollback=True)
+    for spare_state, trace, state, attempts in (
+        (CONFIRMED, TOLD, STAGED, 2),
+        (UNKNOWN, "SaveJournal Preflight", DOWNLOADING, 1),
+        (EMPTY, "SaveJournal Preflight", DOWNLOADING, 1),
+    ):
+        robot = case.offered(order, case.HAS_SPARE)
+        robot.on(on.PreflightPassed())
+        robot.on(answer())
+        robot.boots(case.HAS_SPARE.replace(spare=case.HAS_SPARE.spare.replace(state=spare_state)))
+        assert (robot.journal.state, robot.journal.attempts) == (VERIFYING, 1)
+        robot.on(answer())
+        assert robot.on(on.PreflightPassed()) == trace, spare_state
+        assert (robot.journal.state, robot.journal.attempts) == (state, attempts)
 
 
 def test_an_image_installed_again_over_itself_is_told_apart_by_its_slot() -> None:
@@ -150,8 +197,10 @@ def test_an_image_installed_again_over_itself_is_told_apart_by_its_slot() -> Non
     staged = case.staged(offer, file)
     assert relation(staged.journal, both_old) == SOURCE
     assert relation(staged.journal, case.runs_new(TRIAL, case.OLD)) == WANTED
+    saved = staged.saved
     staged.boots(both_old)
-    assert staged.journal.state == STAGED
+    assert staged.journal.state == VERIFYING
+    staged.saved = saved
     staged.boots(case.runs_new(CONFIRMED, case.OLD))
     assert staged.journal.state == INSTALLED
 

@@ -83,7 +83,8 @@ INSTALL = (
     ("chunk 4 ends a block", "WriteChunk SaveJournal"),
     ("chunk 5 ends the image", "EraseBlock WriteChunk SaveJournal StopFetch Preflight"),
     ("it may still be updated", "DigestSpare"),
-    ("the image is good", "SaveJournal Exchange"),
+    ("the image is good", "Preflight"),
+    ("it may restart", "SaveJournal Exchange"),
     ("the server knows", "SetBootSlot Reboot"),
     ("it boots the new image", "SaveJournal Exchange"),
     ("the server knows", "RunSelfTest"),
@@ -100,6 +101,7 @@ def walk_an_install(robot: Robot) -> "list[str]":
     trace.extend(robot.receive(case.NEW_FILE))
     trace.append(robot.on(on.PreflightPassed()))
     trace.append(robot.on(case.digested(case.NEW_FILE)))
+    trace.append(robot.on(on.PreflightPassed()))
     trace.append(robot.on(answer()))
     trace.append(robot.boots(case.runs_new()))
     trace.append(robot.on(answer()))

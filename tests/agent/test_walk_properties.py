@@ -1,5 +1,7 @@
 """The agent in a world where anything may happen at any time: whatever comes, it stays in its table and comes home."""
 
+from collections.abc import Callable
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,6 +22,7 @@ OFFERS = [
     OFFER,
     AHEAD,
     OFFER.replace(attempt=2),
+    OFFER.replace(url="https://elsewhere.example/1"),
     OFFER.replace(id="again"),
     BACK,
     OFFER.replace(id="other", sku="heavy"),
@@ -44,7 +47,12 @@ class World:
         self.states = [CONFIRMED, EMPTY]
         self.next_boot: int | None = None
         self.reports: list[Report] = []
+        self.known: Report | None = None
+        self.past_epochs: set[str] = set()
         self.boots = 0
+        self.may_restart = False
+        self.was_put_back = False
+        self.flash_before: list[Callable[[], None]] = []
 
     def chance(self, label: str) -> bool:
         """Whether things go wrong now; only as long as luck is bad."""
@@ -59,9 +67,39 @@ class World:
 
         return case.slots_of(image(self.running), image(1 - self.running))
 
+    def remember_flash(self, robot: case.Robot) -> None:
+        """Keep all that is durable on the robot, so that it can be put back."""
+        saved, running, next_boot, spare = robot.saved, self.running, self.next_boot, bytes(robot.spare)
+        images, states = list(self.images), list(self.states)
+
+        def put_back() -> None:
+            robot.saved, robot.spare[:] = saved, spare
+            self.running, self.next_boot = running, next_boot
+            self.images, self.states = list(images), list(states)
+
+        self.flash_before.append(put_back)
+
+    def take(self, report: Report) -> bool:
+        """Keep the greatest report, as the fleet does; return whether this one is out of date."""
+        known = self.known
+        if known is not None and report.epoch == known.epoch:
+            if (report.boot, report.seq) < (known.boot, known.seq):
+                return True
+        elif report.epoch in self.past_epochs:
+            return True
+        elif known is not None:
+            self.past_epochs.add(known.epoch)
+        self.known = report
+        return False
+
     def restart(self, robot: case.Robot) -> None:
         """Do what the bootloader does, and start the agent from what was recorded."""
+        self.remember_flash(robot)
+        if self.chance("the flash is put back"):
+            self.was_put_back = True
+            self.data.draw(st.sampled_from(self.flash_before), label="to when")()
         self.boots += 1
+        self.may_restart = False
         if self.next_boot is not None:
             self.running, self.next_boot = self.next_boot, None
             self.states[self.running] = TRIAL
@@ -69,18 +107,20 @@ class World:
             self.states[self.running] = ROLLED_BACK
             self.running = 1 - self.running
         assert self.images[self.running] is not None and self.states[self.running] in (CONFIRMED, TRIAL)
-        robot.boots(self.slots())
+        robot.boots(self.slots(), fresh_epoch=f"epoch-{self.boots}")
 
-    def act(self, robot: case.Robot, effect: do.Effect) -> None:
+    def act(self, robot: "WorldRobot", effect: do.Effect) -> None:
         """Change the world as an effect does."""
         spare = 1 - self.running
         if isinstance(effect, do.PrepareSpare):
             self.states[spare], self.images[spare] = UNKNOWN, None
+            self.may_restart = False
         elif isinstance(effect, do.EraseBlock | do.WriteChunk):
             assert self.states[spare] == UNKNOWN, "it writes over an image that could still be booted"
         elif isinstance(effect, do.SetBootSlot):
             assert self.images[spare] is not None, "it would boot what is no image"
-            self.next_boot = spare
+            assert self.may_restart, "it would restart without having asked since the image was judged"
+            self.next_boot = None if robot.refused_boot_slot else spare
         elif isinstance(effect, do.Confirm):
             self.states[self.running] = TRIAL if self.chance("the record does not hold") else CONFIRMED
         elif isinstance(effect, do.GoBack):
@@ -90,16 +130,21 @@ class World:
         """Return what an effect ends in."""
         journal = robot.journal
         if isinstance(effect, do.Exchange):
+            if self.chance("the report gets lost"):
+                return on.Unreachable(code="server-unreachable")
             self.reports.append(effect.report)
-            if self.chance("the server is away"):
+            stale = self.take(effect.report)
+            if self.chance("the answer gets lost"):
                 return on.Unreachable(code="server-unreachable")
             said = effect.report.assignment
             ended = said is not None and said.state in TERMINAL_STATES
             offer = OFFER if self.lucky else self.data.draw(st.none() | st.sampled_from(OFFERS), label="offer")
-            return answer(offer, said.id if said is not None and ended else None)
+            return answer(offer, said.id if said is not None and ended else None, stale)
         if isinstance(effect, do.Preflight):
-            return on.PreflightHeld(code="held-motors") if self.chance("busy") else on.PreflightPassed()
+            self.may_restart = not self.chance("busy")
+            return on.PreflightPassed() if self.may_restart else on.PreflightHeld(code="held-motors")
         if isinstance(effect, do.DigestSpare):
+            self.may_restart = False
             assert journal.offer is not None
             size = effect.size_bytes
             content = bytes(robot.spare[:size])
@@ -124,6 +169,8 @@ class World:
         if self.chance("the file is gone"):
             return on.DownloadRefused(code="refused-image-gone")
         data = FILES[robot.journal.offer.sha256][offset : offset + length]
+        if self.chance("a piece is cut short"):
+            data = data[: (len(data) + 1) // 2]
         if self.chance("a byte flips"):
             data = data[:-1] + bytes((data[-1] ^ 0xFF,))
         return on.ChunkArrived(offset_bytes=offset, data=data)
@@ -137,15 +184,18 @@ class WorldRobot(case.Robot):
         self.world = world
         self.last: do.Effect | None = None
         self.rebooting = False
+        self.refused_boot_slot = False
         self.place = (0, 0)
 
     def _note(self, effect: do.Effect) -> None:
-        if self.rebooting:
+        if self.rebooting or self.refused_boot_slot:
             return
         if self.world.chance("the power fails"):
             self.rebooting = True
             return
         super()._note(effect)
+        if isinstance(effect, do.SetBootSlot):
+            self.refused_boot_slot = self.world.chance("the boot slot cannot be set")
         self.world.act(self, effect)
         self.last = effect
         if isinstance(effect, do.Fetch):
@@ -156,8 +206,12 @@ class WorldRobot(case.Robot):
         """Go on for so many events."""
         for _ in range(steps):
             if self.rebooting:
-                self.rebooting, self.last = False, None
+                self.rebooting, self.last, self.refused_boot_slot = False, None, False
                 self.world.restart(self)
+                continue
+            if self.refused_boot_slot:
+                self.refused_boot_slot = False
+                self.on(on.BootSlotRefused(code="damaged-flash"))
                 continue
             assert self.last is not None or self.fetch is not None
             event = None if self.last is None else self.world.respond(self, self.last)
@@ -179,7 +233,8 @@ def test_whatever_happens_the_agent_stays_in_its_table_and_comes_home(data: st.D
     robot.live(STEPS)
     assert all(report.running.state in (CONFIRMED, TRIAL) for report in world.reports)
     order = [(report.boot, report.seq) for report in world.reports]
-    assert order == sorted(set(order)), "reports can be put in order"
+    assert world.was_put_back or order == sorted(set(order)), "reports can be put in order"
+    assert world.was_put_back or len({report.epoch for report in world.reports}) <= 1, "no epoch begins without need"
     world.lucky = True
     robot.live(STEPS)
     assert robot.saved is not None
@@ -188,5 +243,7 @@ def test_whatever_happens_the_agent_stays_in_its_table_and_comes_home(data: st.D
     assert running.state == CONFIRMED
     if robot.saved.state == "installed":
         assert robot.saved.offer is not None and running.digest == robot.saved.offer.digest
-    said = world.reports[-1]
+    said = world.known
+    assert said is not None, "the server listens to it"
     assert (said.running.digest, said.running.state) == (running.digest, running.state)
+    assert (said.assignment and said.assignment.state) == (None if robot.saved.offer is None else robot.saved.state)

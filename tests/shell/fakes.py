@@ -28,6 +28,7 @@ class MemorySlots:
         self.boot_refusal: Refused | Damaged | None = None
         self.image_refusal: Refused | None = None
         self.confirms = True
+        self.readable_bytes = SLOT_BYTES
         self.log: list[str] = []
 
     @property
@@ -66,7 +67,8 @@ class MemorySlots:
         self.images[self.spare][offset_bytes:end] = data
 
     def read(self, offset_bytes: int, length_bytes: int) -> bytes:
-        return bytes(self.images[self.spare][offset_bytes : offset_bytes + length_bytes])
+        self.log.append(f"read {offset_bytes}")
+        return bytes(self.images[self.spare][offset_bytes : min(offset_bytes + length_bytes, self.readable_bytes)])
 
     def inspect(self, size_bytes: int) -> tuple[str, int | None]:
         if self.image_refusal is not None:
@@ -136,6 +138,8 @@ class MemoryServer:
         self.file = file
         self.offer = offer
         self.reports: list[Report] = []
+        self.known: Report | None = None
+        self.past_epochs: set[str] = set()
         self.downloads: list[MemoryDownload] = []
         self.first_bytes: list[int] = []
         self.unreachable: Interrupted | Refused | None = None
@@ -146,9 +150,28 @@ class MemoryServer:
         if self.unreachable is not None:
             raise self.unreachable
         self.reports.append(report)
+        stale = self._take(report)
         said = report.assignment
         ended = said is not None and said.state in ("installed", "rolled_back", "refused")
-        return Answer(acknowledged=said.id if said is not None and ended else None, offer=self.offer, next_check_s=600)
+        return Answer(
+            acknowledged=said.id if said is not None and ended else None,
+            offer=self.offer,
+            stale=stale,
+            next_check_s=600,
+        )
+
+    def _take(self, report: Report) -> bool:
+        """Keep the greatest report, as the fleet does; return whether this one is out of date."""
+        known = self.known
+        if report.epoch in self.past_epochs:
+            return True
+        if known is not None and report.epoch == known.epoch:
+            if (report.boot, report.seq) < (known.boot, known.seq):
+                return True
+        elif known is not None:
+            self.past_epochs.add(known.epoch)
+        self.known = report
+        return False
 
     def open(self, url: str, sha256: str, first_byte: int) -> MemoryDownload:
         assert self.offer is not None and (url, sha256) == (self.offer.url, self.offer.sha256)
@@ -170,13 +193,14 @@ class QuietHost:
 
     def __init__(self) -> None:
         self.hold: str | None = None
+        self.holds: list[str | None] = []
         self.failure: str | None = None
         self.crashes = False
         self.pauses: list[int] = []
         self.lines: list[str] = []
 
     def preflight(self) -> str | None:
-        return self.hold
+        return self.holds.pop(0) if self.holds else self.hold
 
     def self_test(self, timeout_s: int) -> str | None:
         if self.crashes:

@@ -4,6 +4,7 @@ import pytest
 
 from agent.agent_case import IDENTITY, NEW, NEW_FILE, OFFER, OLD
 from shell.fakes import BLOCK_BYTES, MemoryJournal, MemoryServer, MemorySlots, PowerCut, QuietHost
+from surefoot.agent.download import RETRIES_MAX
 from surefoot.shell.runner import Runner
 from surefoot.wire.errors import Damaged, Interrupted, Refused
 from surefoot.wire.image_header import HEADER_BYTES
@@ -12,7 +13,7 @@ from surefoot.wire.limits import CHUNK_BYTES
 from surefoot.wire.offer import Offer
 from surefoot.wire.report import CONFIRMED
 
-RESTARTS_MAX = 8
+BOOTS_MAX = 8
 
 
 class Bench:
@@ -24,17 +25,19 @@ class Bench:
         self.server = MemoryServer(file, offer)
         self.host = QuietHost()
         self.runner: Runner | None = None
+        self.boots = 0
         self.restarts = 0
 
     def start(self) -> int | None:
         """Boot once; return what the runner says."""
         self.slots.boot()
+        self.boots += 1
         self.runner = Runner(IDENTITY, self.slots, self.storage, self.server, self.host)
-        return self.runner.start("epoch-1")
+        return self.runner.start(f"epoch-{self.boots}")
 
     def run(self) -> int:
         """Boot as often as it takes, as the watchdog would after a crash."""
-        for _ in range(RESTARTS_MAX):
+        for _ in range(BOOTS_MAX):
             try:
                 delay_s = self.start()
             except PowerCut:
@@ -71,7 +74,9 @@ def test_a_download_is_read_in_exactly_the_pieces_that_were_asked_for() -> None:
     bench.run()
     (download,) = bench.server.downloads
     assert download.lengths == [HEADER_BYTES] + [CHUNK_BYTES] * 5
-    assert bench.slots.log == ["prepare", "erase 0", f"erase {BLOCK_BYTES}", f"erase {2 * BLOCK_BYTES}"]
+    filled = [entry for entry in bench.slots.log if not entry.startswith("read")]
+    assert filled == ["prepare", "erase 0", f"erase {BLOCK_BYTES}", f"erase {2 * BLOCK_BYTES}"]
+    assert bench.slots.log[len(filled) :] == [f"read {chunk * CHUNK_BYTES}" for chunk in range(5)]
 
 
 def test_copies_of_the_journal_are_written_in_turn() -> None:
@@ -90,9 +95,13 @@ def test_a_broken_download_is_taken_up_again_after_a_pause() -> None:
     assert bench.server.everything_is_closed
 
 
-def test_a_download_that_ends_early_is_an_interrupted_one() -> None:
-    bench = Bench(OFFER.replace(size_bytes=None), NEW_FILE[: HEADER_BYTES + BLOCK_BYTES])
+@pytest.mark.parametrize("more_bytes", [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES])
+def test_a_download_that_ends_early_is_an_interrupted_one(more_bytes: int) -> None:
+    bench = Bench(OFFER.replace(size_bytes=None), NEW_FILE[: HEADER_BYTES + BLOCK_BYTES + more_bytes])
     assert bench.run() is not None
+    assert len(bench.host.pauses) == RETRIES_MAX
+    whole_bytes = BLOCK_BYTES + more_bytes // CHUNK_BYTES * CHUNK_BYTES
+    assert bench.slots.images[1][whole_bytes : whole_bytes + CHUNK_BYTES] == b"\xff" * CHUNK_BYTES
     assert bench.journal.state == "downloading" and bench.journal.received_bytes == BLOCK_BYTES
     assert bench.server.everything_is_closed
     assert bench.runner is not None and bench.runner.state is not None
@@ -177,7 +186,7 @@ def test_a_boot_slot_that_cannot_be_set_is_told_without_a_restart() -> None:
         bench = Bench()
         bench.slots.boot_refusal = error
         assert bench.run() == 600
-        assert bench.restarts == 0
+        assert bench.restarts == 0 and bench.slots.look().running.digest != OFFER.digest
         assert (bench.journal.state, bench.journal.code) == ("rolled_back", "stage-failed")
         said = bench.server.reports[-1].assignment
         assert said is not None and said.code == "stage-failed"
@@ -207,6 +216,80 @@ def test_a_newer_assignment_closes_the_download_of_the_old_one() -> None:
     assert bench.runner is not None
     assert bench.runner.check() is None
     assert bench.server.everything_is_closed
+
+
+def test_a_file_that_moved_is_fetched_on_from_where_it_lies_now() -> None:
+    bench = Bench()
+    bench.server.breaks_at = [HEADER_BYTES + BLOCK_BYTES + 5000] * (RETRIES_MAX + 1)
+    assert bench.run() is not None
+    bench.server.offer = OFFER.replace(url="https://elsewhere.example/1")
+    assert bench.runner is not None
+    assert bench.runner.check() is None
+    assert bench.server.first_bytes == [0] + [HEADER_BYTES + BLOCK_BYTES] * (RETRIES_MAX + 1)
+    bench.run()
+    assert bench.installed
+
+
+def test_a_robot_that_began_to_work_during_the_download_restarts_when_it_is_done() -> None:
+    bench = Bench()
+    bench.host.holds = [None, None, "held-motors", "held-battery"]
+    assert bench.run() == 60
+    assert bench.runner is not None
+    assert bench.runner.check() == 60
+    assert (bench.slots.tries, bench.journal.state, bench.journal.attempts) == (None, "verifying", 0)
+    said = bench.server.reports[-1].assignment
+    assert said is not None and (said.state, said.code) == ("verifying", "held-motors")
+    read_before = len(bench.slots.log)
+    assert bench.runner.check() is None
+    assert len(bench.slots.log) == read_before, "an image that was believed is not read again"
+    bench.run()
+    assert bench.installed and bench.journal.attempts == 1
+
+
+def test_a_slot_that_reads_short_holds_a_damaged_image() -> None:
+    bench = Bench()
+    bench.slots.readable_bytes = CHUNK_BYTES + 100
+    bench.run()
+    assert (bench.journal.state, bench.journal.code) == ("refused", "refused-sha256")
+
+
+def test_a_robot_whose_journal_was_put_back_is_heard_again_in_a_new_epoch() -> None:
+    bench = Bench(offer=None)
+    bench.run()
+    earlier = list(bench.storage.copies)
+    for _ in range(3):
+        bench.run()
+    bench.storage.copies = earlier
+    bench.run()
+    assert [report.epoch for report in bench.server.reports] == ["epoch-1"] * 5 + ["epoch-5"]
+    assert bench.server.known == bench.server.reports[-1]
+    assert bench.runner is not None
+    bench.runner.check()
+    bench.run()
+    assert bench.server.known == bench.server.reports[-1]
+    assert {report.epoch for report in bench.server.reports} == {"epoch-1", "epoch-5"}
+
+
+def test_an_update_of_a_robot_whose_journal_was_put_back_is_heard_to_its_end() -> None:
+    bench = Bench(offer=None)
+    bench.run()
+    earlier = list(bench.storage.copies)
+    for _ in range(3):
+        bench.run()
+    bench.storage.copies, bench.server.offer = earlier, OFFER
+    bench.run()
+    assert bench.installed and bench.journal.acknowledged
+    assert bench.server.known is not None and bench.server.known.assignment is not None
+    assert bench.server.known.assignment.state == "installed"
+
+
+def test_nothing_stays_open_when_the_power_fails_in_the_middle_of_a_download() -> None:
+    bench = Bench()
+    # The boot, the offer, the first block.
+    bench.storage.cut_at = 3
+    with pytest.raises(PowerCut):
+        bench.start()
+    assert bench.server.downloads and bench.server.everything_is_closed
 
 
 def test_nothing_stays_open_when_flash_breaks() -> None:
@@ -250,7 +333,7 @@ def test_power_that_fails_in_any_write_of_the_journal_costs_nothing_but_time(cut
         assert bench.runner.check() is None
         bench.run()
     assert bench.installed
-    boots = [(report.boot, report.seq) for report in bench.server.reports if report.epoch == "epoch-1"]
+    boots = [(report.epoch, report.boot, report.seq) for report in bench.server.reports]
     assert boots == sorted(set(boots)), "reports are in order, none twice"
 
 

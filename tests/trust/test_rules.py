@@ -16,7 +16,6 @@ RUNNING = Version(major=0, minor=2, patch=1)
 GROUND = Ground(
     sku="standard",
     running_version=RUNNING,
-    running_digest=case.digest_of(case.OLD),
     version_floor=Version(major=0, minor=1, patch=0),
     ring=KeyRing(keys=(KEY,)),
     verify=case.verify,

@@ -36,17 +36,28 @@ DIGESTS = st.binary(min_size=32, max_size=32).map(bytes.hex)
 VERSIONS = st.integers(0, 2**32 - 1).map(Version.from_packed)
 SIGNATURES = st.binary(min_size=64, max_size=64)
 
-MANIFESTS = st.builds(
-    Manifest,
-    name=NAMES,
-    sku=NAMES,
-    version=VERSIONS,
-    digest=DIGESTS,
-    size_bytes=SIZES,
-    protocol=st.none() | st.integers(0, 65535),
-    version_floor=st.none() | VERSIONS,
-    notes=st.none() | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=80),
+# A version, and a floor that does not lock it out.
+VERSIONS_AND_FLOORS = st.tuples(VERSIONS, st.none() | VERSIONS).map(
+    lambda pair: pair if pair[1] is None or pair[1] <= pair[0] else (pair[1], pair[0])
 )
+
+
+@st.composite
+def manifests(draw: st.DrawFn) -> Manifest:
+    version, floor = draw(VERSIONS_AND_FLOORS)
+    return Manifest(
+        name=draw(NAMES),
+        sku=draw(NAMES),
+        version=version,
+        digest=draw(DIGESTS),
+        size_bytes=draw(SIZES),
+        protocol=draw(st.none() | st.integers(0, 65535)),
+        version_floor=floor,
+        notes=draw(st.none() | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=80)),
+    )
+
+
+MANIFESTS = manifests()
 SIGNED = st.builds(
     SignedManifest,
     payload=st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"]), min_size=1, max_size=120).map(
@@ -70,7 +81,13 @@ OFFERS = st.builds(
     rollback=st.booleans(),
     attempt=COUNTS,
 )
-ANSWERS = st.builds(Answer, acknowledged=st.none() | IDS, offer=st.none() | OFFERS, next_check_s=st.none() | COUNTS)
+ANSWERS = st.builds(
+    Answer,
+    acknowledged=st.none() | IDS,
+    offer=st.none() | OFFERS,
+    stale=st.booleans(),
+    next_check_s=st.none() | COUNTS,
+)
 
 
 def slots(states: tuple[str, ...]) -> st.SearchStrategy[SlotReport]:

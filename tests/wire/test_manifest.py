@@ -7,6 +7,7 @@ from surefoot.wire.manifest import (
     signed_manifest_from_object,
     signed_manifest_to_object,
 )
+from surefoot.wire.version import Version
 from wire.wire_case import MANIFEST, SIGNED
 
 TYPE_CHECKING = False
@@ -55,6 +56,14 @@ def test_a_malformed_manifest_is_refused() -> None:
         assert code_of(parse_manifest, changed(**{name: "1.2"})) == "refused-version-format"
     for data in (b"", b"[]", b"\xff", b"{}", changed() + b" " * MANIFEST_BYTES_MAX):
         assert code_of(parse_manifest, data) == CODE
+
+
+def test_a_floor_above_its_own_version_is_refused() -> None:
+    floor = Version(major=0, minor=3, patch=1)
+    assert code_of(MANIFEST.replace, version_floor=floor) == CODE
+    assert code_of(parse_manifest, changed(version_floor=str(floor))) == CODE
+    lowest_left = MANIFEST.replace(version_floor=MANIFEST.version)
+    assert parse_manifest(encode_manifest(lowest_left)) == lowest_left
 
 
 def test_the_signed_bytes_travel_unchanged() -> None:

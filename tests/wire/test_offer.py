@@ -73,14 +73,23 @@ def test_an_offer_that_no_journal_could_hold_is_refused() -> None:
 
 
 def test_an_answer_comes_back_as_it_was() -> None:
-    nothing = Answer(acknowledged=None, offer=None, next_check_s=None)
+    nothing = Answer(acknowledged=None, offer=None, stale=False, next_check_s=None)
     for answer in (ANSWER, nothing, ANSWER.replace(offer=None), nothing.replace(acknowledged="a")):
         assert parse_answer(encode_answer(answer)) == answer
     assert parse_answer(b"{}") == nothing
 
 
 def test_a_malformed_answer_is_refused() -> None:
-    for data in (b"", b"<html>", b"[]", b'{"next_check_s": -1}', b'{"acknowledged": 7}', b'{"acknowledged": "a b"}'):
+    for data in (
+        b"",
+        b"<html>",
+        b"[]",
+        b'{"next_check_s": -1}',
+        b'{"stale": 1}',
+        b'{"stale": null}',
+        b'{"acknowledged": 7}',
+        b'{"acknowledged": "a b"}',
+    ):
         assert code_of(parse_answer, data) == "refused-answer-format", data
     assert code_of(parse_answer, b'{"order": 1}') == "refused-offer-format"
     assert code_of(parse_answer, b'{"order": {}}') == "refused-offer-format"

@@ -10,7 +10,8 @@ from surefoot.agent.effects import (
     StopFetch,
     WriteChunk,
 )
-from surefoot.agent.offers import begin, is_new, refuse
+from surefoot.agent.events import DownloadFailed
+from surefoot.agent.offers import begin, ended, is_new, is_stale, refuse, start_epoch
 from surefoot.agent.steps import (
     Step,
     backoff_s,
@@ -28,6 +29,7 @@ from surefoot.wire import report as wire_report
 from surefoot.wire.errors import Misuse, Refused
 from surefoot.wire.image_header import HEADER_BYTES, ImageHeader
 from surefoot.wire.limits import CHUNK_BYTES
+from surefoot.wire.offer import offer_from_object, offer_to_object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
         Answered,
         CheckDue,
         ChunkArrived,
-        DownloadFailed,
         DownloadRefused,
         PreflightHeld,
         PreflightPassed,
@@ -58,13 +59,25 @@ HOLD_S = 60
 def heard_while_busy(state: AgentState, event: "Answered") -> Step:
     """Let a newer assignment replace this one; else go on with it, from where the server now says the file lies."""
     offer, journal = event.answer.offer, state.journal
+    if is_stale(state, event.answer):
+        return start_epoch(state)
     if offer is not None and is_new(state, offer):
         return begin(state.replace(retries=0), offer)
     known = _offer(journal)
-    if offer is not None and offer.id == known.id and offer.sha256 == known.sha256 and offer.url != known.url:
+    if offer is not None and offer.id == known.id and offer.sha256 == known.sha256:
         # Servers move and signed addresses run out; the bytes received so far are of the same file.
-        return save(state, journal.replace(offer=known.replace(url=offer.url)), Preflight())
+        moved = _at(known, offer.url)
+        if moved != known:
+            return save(state, journal.replace(offer=moved), Preflight())
     return stay(state, Preflight())
+
+
+def _at(offer: "Offer", url: str) -> "Offer":
+    """Return the offer at this address, unless that makes it longer than a journal can give back."""
+    try:
+        return offer_from_object(offer_to_object(offer.replace(url=url)))
+    except Refused:
+        return offer
 
 
 def unheard_while_busy(state: AgentState, event: "Unreachable") -> Step:
@@ -86,7 +99,7 @@ def hold(state: AgentState, event: "PreflightHeld") -> Step:
 def fetch(state: AgentState, event: "PreflightPassed | RetryDue") -> Step:
     """Ask for the first byte that is not recorded as received."""
     journal = state.journal
-    state = state.replace(hold=None, slots=state.slots.replace(spare=_overwritten(state.slots.spare)))
+    state = state.replace(hold=None, judged=False, slots=state.slots.replace(spare=_overwritten(state.slots.spare)))
     if journal.received_bytes and journal.header:
         return stay(state, _fetch(journal, HEADER_BYTES + journal.received_bytes, CHUNK_BYTES))
     return stay(state, PrepareSpare(), _fetch(journal, 0, HEADER_BYTES))
@@ -112,6 +125,9 @@ def take_chunk(state: AgentState, event: "ChunkArrived") -> Step:
     end = offset + len(event.data)
     if end > header.size_bytes:
         return _start_over(state, "refused-image-format")
+    if len(event.data) != min(CHUNK_BYTES, header.size_bytes - offset):
+        # A piece cut short would put the next one across a block that was not erased.
+        return _closing(retry_download(state, DownloadFailed(code="download-interrupted")))
     write = WriteChunk(offset_bytes=offset, data=event.data)
     effects = (EraseBlock(offset_bytes=offset), write) if offset % state.slots.block_bytes == 0 else (write,)
     if end == header.size_bytes:
@@ -136,7 +152,7 @@ def _take_header(state: AgentState, data: bytes) -> Step:
     if header.size_bytes > state.slots.spare_bytes:
         return _closing(refuse(state, "refused-size"))
     if header.digest == state.slots.running.digest and not offer.force:
-        return _closing(save_and_tell(state, journal.replace(state=wire_report.INSTALLED)))
+        return _closing(save_and_tell(state, ended(journal, wire_report.INSTALLED, None)))
     # Kept in memory only: it becomes durable together with the first block, which is what it is needed for.
     return stay(state.replace(journal=journal.replace(header=data)))
 
@@ -164,8 +180,13 @@ def refuse_download(state: AgentState, event: "DownloadRefused") -> Step:
 
 
 def verify(state: AgentState, event: "PreflightPassed") -> Step:
-    """Read the spare slot back and judge it; an image that rolled back into favour was judged when it was installed."""
+    """Read the spare slot back to judge it, or stage what was judged.
+
+    An image that comes back into favour by a rollback order was judged when it was installed.
+    """
     journal = state.journal
+    if state.judged:
+        return stage(state)
     if journal.header:
         return stay(state.replace(hold=None), _digest(journal))
     spare = state.slots.spare
@@ -175,7 +196,7 @@ def verify(state: AgentState, event: "PreflightPassed") -> Step:
 
 
 def judge(state: AgentState, event: "SpareDigested") -> Step:
-    """Believe or refuse what stands in the spare slot."""
+    """Believe or refuse what stands in the spare slot; then look once more whether the robot may restart."""
     journal, offer = state.journal, _offer(state.journal)
     if event.sha256 != offer.sha256:
         return _start_over(state, "refused-sha256")
@@ -190,7 +211,7 @@ def judge(state: AgentState, event: "SpareDigested") -> Step:
         version = check_image(header, event.digest, event.descriptor_version, manifest, offer, ground_now)
     except Refused as refusal:
         return refuse(state, refusal.code)
-    return stage(state.replace(journal=_labelled(state, event.digest, version)))
+    return stay(state.replace(journal=_labelled(state, event.digest, version), judged=True), Preflight())
 
 
 def _labelled(state: AgentState, digest: str, version: "Version") -> "Journal":

@@ -17,11 +17,12 @@ from surefoot.agent.values import AgentState
 from surefoot.trust.rules import check_offer
 from surefoot.wire import report as wire_report
 from surefoot.wire.errors import Refused
-from surefoot.wire.offer import Offer
+from surefoot.wire.offer import Answer, Offer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from surefoot.agent.events import Answered, CheckDue, Unreachable
+    from surefoot.wire.journal import Journal
 
 
 def ask(state: AgentState, event: "CheckDue") -> Step:
@@ -34,12 +35,24 @@ def take_answer(state: AgentState, event: "Answered") -> Step:
     """Note an acknowledgement, take a new offer, or rest."""
     journal, answer = state.journal, event.answer
     state = state.replace(retries=0)
+    if is_stale(state, answer):
+        return start_epoch(state)
     if answer.offer is not None and is_new(state, answer.offer):
         return begin(state, answer.offer)
     if _is_news(state, answer.acknowledged):
         noted = journal.replace(acknowledged=True)
         return save(state, noted, *rest(state, answer.next_check_s).effects)
     return rest(state, answer.next_check_s)
+
+
+def is_stale(state: AgentState, answer: Answer) -> bool:
+    """Whether the fleet knows later facts than this robot's own: its flash was put back to an earlier state."""
+    return answer.stale and state.journal.epoch != state.fresh_epoch
+
+
+def start_epoch(state: AgentState) -> Step:
+    """Begin to count anew where the fleet will listen, and say everything again."""
+    return save_and_tell(state, state.journal.replace(epoch=state.fresh_epoch))
 
 
 def rest_unheard(state: AgentState, event: "Unreachable") -> Step:
@@ -80,9 +93,9 @@ def begin(state: AgentState, offer: Offer) -> Step:
         source_slot=running.slot,
         source_digest=running.digest or "",
     )
-    state = state.replace(hold=None)
+    state = state.replace(hold=None, judged=False)
     if running.digest is not None and running.digest == offer.digest and not offer.force:
-        return save_and_tell(state, taken.replace(state=wire_report.INSTALLED))
+        return save_and_tell(state, ended(taken, wire_report.INSTALLED, None))
     try:
         check_offer(offer, ground(state))
     except Refused as refusal:
@@ -94,7 +107,17 @@ def begin(state: AgentState, offer: Offer) -> Step:
 
 def refuse(state: AgentState, code: str) -> Step:
     """End the assignment with a refusal, and say so."""
-    return save_and_tell(state, state.journal.replace(state=wire_report.REFUSED, code=code, acknowledged=False))
+    return save_and_tell(state, ended(state.journal, wire_report.REFUSED, code))
+
+
+def ended(journal: "Journal", state: str, code: "str | None") -> "Journal":
+    """Return the journal of an assignment that came to its end without a trial.
+
+    Its attempt counts as spent all the same: a later offer of it must be told from a copy of this one.
+    """
+    offered = 0 if journal.offer is None else journal.offer.attempt
+    attempts = max(journal.attempts, offered)
+    return journal.replace(state=state, code=code, attempts=attempts, acknowledged=False)
 
 
 def _spare_holds(state: AgentState, offer: Offer) -> bool:

@@ -136,7 +136,9 @@ def boot(identity: Identity, event: Booted) -> Step:
         seq=0,
         retries=0,
         hold=None,
+        judged=False,
         boot_code=boot_code,
+        fresh_epoch=event.fresh_epoch,
     )
     if row.resume_as == GO_BACK:
         return Step(state=state, effects=(SaveJournal(journal=journal), GoBack(), Reboot()))
@@ -159,7 +161,7 @@ def _told_by(row: ResumeRow, journal: Journal, identity: Identity) -> Journal:
     if row.resume_as == STAGE_AGAIN:
         if journal.attempts >= identity.attempts_max:
             return journal.replace(state=wire_report.ROLLED_BACK, code=row.code, acknowledged=False)
-        return journal.replace(attempts=journal.attempts + 1)
+        return journal.replace(state=wire_report.VERIFYING)
     if row.resume_as == wire_report.INSTALLED:
         return installed(journal)
     code = None if row.code is None else journal.code or row.code

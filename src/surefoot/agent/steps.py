@@ -98,7 +98,6 @@ def ground(state: AgentState) -> Ground:
     return Ground(
         sku=state.identity.sku,
         running_version=version_of(state.journal, state.slots.running),
-        running_digest=state.slots.running.digest or "",
         version_floor=version_floor(state),
         ring=state.identity.ring,
         verify=state.identity.verify,

@@ -6,7 +6,7 @@ the agent rests, and one event at a time, so nothing can arrive late.
 
     rest         idle, installed, rolled_back, refused: nothing in hand, an ending perhaps not acknowledged yet
     downloading  the spare slot is being filled, or waits to be
-    verifying    the spare slot is full and not judged yet
+    verifying    the spare slot is full: not judged yet, or believed and not let go
     staged       an attempt is burnt; the boot record is, or is about to be, set
     trial        the wanted image runs and has not proved itself
     confirming   it has, and the boot record is being set to say so
@@ -70,7 +70,7 @@ TABLE: "tuple[Row, ...]" = (
     _row((DOWNLOADING,), on.DownloadFailed,  download.retry_download,     (DOWNLOADING,)),
     _row((DOWNLOADING,), on.DownloadRefused, download.refuse_download,    (REFUSED,)),
     _row((VERIFYING,),   on.PreflightPassed, download.verify,             (VERIFYING, STAGED, DOWNLOADING)),
-    _row((VERIFYING,),   on.SpareDigested,   download.judge,              (STAGED, DOWNLOADING, REFUSED)),
+    _row((VERIFYING,),   on.SpareDigested,   download.judge,              (VERIFYING, DOWNLOADING, REFUSED)),
 
     _row((STAGED,),      on.Answered,        trial.switch,                (STAGED,)),
     _row((STAGED,),      on.Unreachable,     trial.switch,                (STAGED,)),
@@ -81,7 +81,7 @@ TABLE: "tuple[Row, ...]" = (
     _row((TRIAL,),       on.SelfTestFailed,  trial.go_back,               (TRIAL,)),
     _row((CONFIRMING,),  on.Answered,        trial.confirm_again,         (CONFIRMING,)),
     _row((CONFIRMING,),  on.Unreachable,     trial.confirm_again,         (CONFIRMING,)),
-    _row((CONFIRMING,),  on.Confirmed,       trial.conclude,              (INSTALLED, TRIAL)),
+    _row((CONFIRMING,),  on.Confirmed,       trial.conclude,              (INSTALLED, TRIAL, ROLLED_BACK)),
 )
 # fmt: on
 

@@ -1,7 +1,7 @@
 """From the staged image to the end of its trial: the steps that cannot be taken back, each recorded before it."""
 
 from surefoot.agent.effects import Confirm, GoBack, Reboot, RunSelfTest, SetBootSlot
-from surefoot.agent.steps import Step, save, save_and_tell, stay
+from surefoot.agent.steps import Step, save, save_and_tell, stay, wanted_digest
 from surefoot.agent.values import AgentState
 from surefoot.wire import report as wire_report
 from surefoot.wire.errors import Refused
@@ -49,11 +49,16 @@ def go_back(state: AgentState, event: "SelfTestFailed") -> Step:
 
 def conclude(state: AgentState, event: "Confirmed") -> Step:
     """Believe the boot record, not the intention: only what reads back as confirmed is installed."""
+    running, journal = event.slots.running, state.journal
     state = state.replace(slots=event.slots)
-    if event.slots.running.state != wire_report.CONFIRMED:
-        failed = state.journal.replace(state=wire_report.TRIAL, code="confirm-failed")
+    if running.digest not in (None, wanted_digest(journal)):
+        # A controller that a companion updates may have gone back by itself in the meantime.
+        back = journal.replace(state=wire_report.ROLLED_BACK, code="confirm-interrupted", acknowledged=False)
+        return save_and_tell(state, back)
+    if running.state != wire_report.CONFIRMED:
+        failed = journal.replace(state=wire_report.TRIAL, code="confirm-failed")
         return save(state, failed, GoBack(), Reboot())
-    return save_and_tell(state, installed(state.journal))
+    return save_and_tell(state, installed(journal))
 
 
 def installed(journal: "Journal") -> "Journal":

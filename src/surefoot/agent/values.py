@@ -1,7 +1,9 @@
 """What the agent knows: its identity, the slots as the bootloader has them, and its own state."""
 
 from surefoot.trust.keys import KeyRing
+from surefoot.wire.errors import Misuse
 from surefoot.wire.journal import Journal
+from surefoot.wire.limits import CHUNK_BYTES
 from surefoot.wire.record import Record
 from surefoot.wire.version import Version
 
@@ -62,19 +64,28 @@ class Slots(Record):
     spare_bytes: int
     block_bytes: int
 
+    def check(self) -> None:
+        # A piece that reached beyond its block would be written where nothing was erased.
+        if self.block_bytes < CHUNK_BYTES or self.block_bytes % CHUNK_BYTES:
+            raise Misuse("misuse-record", f"A block of {self.block_bytes} bytes is no multiple of {CHUNK_BYTES}.")
+
 
 class AgentState(Record):
     """The agent between two events.
 
     `seq` counts reports within this boot; `retries` exchanges or downloads that failed in a row; `hold` is the code
-    under which an update waits; `boot_code` is what this boot found wrong with the journal.
+    under which an update waits; `judged` tells that the image in the spare slot was believed since the boot;
+    `boot_code` is what this boot found wrong with the journal; `fresh_epoch` is this boot's random word, for when the
+    counters turn out to have gone back.
     """
 
-    __slots__ = ("identity", "journal", "slots", "seq", "retries", "hold", "boot_code")
+    __slots__ = ("identity", "journal", "slots", "seq", "retries", "hold", "judged", "boot_code", "fresh_epoch")
     identity: Identity
     journal: Journal
     slots: Slots
     seq: int
     retries: int
     hold: "str | None"
+    judged: bool
     boot_code: "str | None"
+    fresh_epoch: str

@@ -65,6 +65,12 @@ class Runner:
         return self._run(advance(self._known(), on.CheckDue()))
 
     def _run(self, step: "Step") -> "int | None":
+        try:
+            return self._carry_out(step)
+        finally:
+            self._close()
+
+    def _carry_out(self, step: "Step") -> "int | None":
         while True:
             before = self.state
             self.state = step.state
@@ -72,12 +78,13 @@ class Runner:
             event = None
             for effect in step.effects:
                 if isinstance(effect, do.Reboot):
-                    self._close()
                     return None
                 if isinstance(effect, do.ScheduleCheck):
-                    self._close()
                     return effect.delay_s
                 event = self._perform(effect)
+                if event is not None:
+                    # What comes behind was meant for when this would succeed.
+                    break
             if event is None:
                 event = self._next_chunk()
             step = advance(self._known(), event)
@@ -170,6 +177,8 @@ class Runner:
         offset = 0
         while offset < effect.size_bytes:
             piece = self.slots.read(offset, min(CHUNK_BYTES, effect.size_bytes - offset))
+            if not piece:
+                break
             whole.update(piece)
             image.update(piece)
             offset += len(piece)

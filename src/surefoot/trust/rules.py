@@ -27,10 +27,9 @@ class Ground(Record):
     `running_version` is None when nothing signed names the running image's version. `verify` checks one signature.
     """
 
-    __slots__ = ("sku", "running_version", "running_digest", "version_floor", "ring", "verify")
+    __slots__ = ("sku", "running_version", "version_floor", "ring", "verify")
     sku: str
     running_version: "Version | None"
-    running_digest: str
     version_floor: Version
     ring: KeyRing
     verify: "Verify"

@@ -96,7 +96,12 @@ CODES = {
     "damaged-not-bootable": "No slot holds an image that boots: write one over the wire.",
     "damaged-no-rollback-image": "There is no other image to go back to: the running one is kept.",
     "demo-timeout": "The demonstration did not end in time: read its server.log.",
+    "simulation-broken": "A simulated world broke a promise: run it again by its name and read the trace.",
     "demo-divergent": "Not every robot of the demonstration is installed: look at its records.",
+    "interrupted-controller": "The controller gave no answer that can be used: check its power, network and words.",
+    "refused-by-controller": "The controller did not take the upload: check its token and the image.",
+    "interrupted-rauc": "RAUC does not say what runs: look at its service.",
+    "refused-by-rauc": "RAUC did not install or activate the bundle: look at its log.",
     # Programmers' mistakes.
     "misuse-record": "A value was built with wrong fields.",
     "misuse-transition": "An event came in a state whose table has no row for it.",

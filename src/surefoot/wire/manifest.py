@@ -5,6 +5,7 @@ in the image's own descriptor or here.
 """
 
 from surefoot.wire import limits
+from surefoot.wire.errors import Refused
 from surefoot.wire.fields import HEX_DIGITS, NAME_CHARS, Fields, encode_object, is_surrogate, parse_object
 from surefoot.wire.record import Record
 from surefoot.wire.version import Version
@@ -32,6 +33,12 @@ class Manifest(Record):
     protocol: "int | None"
     version_floor: "Version | None"
     notes: "str | None"
+
+    def check(self) -> None:
+        if self.version_floor is not None and self.version_floor > self.version:
+            raise Refused(
+                CODE, f"A floor of {self.version_floor} would lock {self.version} itself out: lower the floor."
+            )
 
 
 class SignedManifest(Record):

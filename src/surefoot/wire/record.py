@@ -52,6 +52,14 @@ class Record:
     def __hash__(self) -> int:
         return hash((type(self).__name__,) + tuple(getattr(self, name) for name in self.__slots__))
 
+    def __reduce__(self) -> "tuple[Any, ...]":
+        # Pickle would set the fields of an empty instance one by one, which a frozen one does not allow.
+        return _rebuild, (type(self), {name: getattr(self, name) for name in self.__slots__})
+
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
         return f"{type(self).__name__}({shown})"
+
+
+def _rebuild(kind: "type[Record]", fields: "dict[str, Any]") -> Record:
+    return kind(**fields)
