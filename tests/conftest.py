@@ -1,5 +1,6 @@
 """What every test may count on: its needs are there or named, and the run ends by saying what it covered."""
 
+import os
 import shutil
 import sys
 from collections import Counter, defaultdict
@@ -59,6 +60,11 @@ NEEDS = {
         is_there=(ROOT / ".venv-ros" / "bin" / "python").exists,
         install="python3.11 -m venv .venv-ros && "
         ".venv-ros/bin/pip install 'ros-kilted-rclpy[fastrtps]' ros-kilted-std-srvs",
+    ),
+    "rauc": Need(
+        what="RAUC, as root: it mounts bundles",
+        is_there=lambda: os.geteuid() == 0 and all(map(shutil.which, ("rauc", "mksquashfs", "dbus-daemon"))),
+        install="apt-get install rauc squashfs-tools dbus",
     ),
     "browser": Need(what="the Chromium browser", is_there=_has_command("chromium"), install="apt-get install chromium"),
     "aws": Need(what="moto's AWS server", is_there=_has_module("moto"), install=".venv/bin/pip install 'moto[server]'"),

@@ -1,0 +1,58 @@
+"""Whole updates by runner and chip drivers alone, on both interpreters: this file runs on MicroPython too."""
+
+from agent.agent_case import IDENTITY, KEY, NEW_VERSION, file_of, offer_of
+from shell.fakes import MemoryServer, QuietHost
+from shell.ram_chip import RamChip, nvs_of, partition_of
+from surefoot.shell.esp32 import Esp32Slots
+from surefoot.shell.nvs import NvsJournal
+from surefoot.shell.runner import Runner
+from surefoot.wire.report import CONFIRMED, ROLLED_BACK, TRIAL
+from wire.test_esp_image import descriptor, image_of
+
+# Any chip that runs MicroPython, not only the first ESP32.
+ESP32_S3 = 9
+OLD = image_of([descriptor(b"0.2.1"), b"code" * 2000], chip_id=ESP32_S3)
+NEW = image_of([descriptor(b"0.3.0"), b"data" * 3000], chip_id=ESP32_S3)
+
+
+class Robot:
+    """One robot with a server that offers it an update."""
+
+    def __init__(self, failure: "str | None" = None) -> None:
+        self.chip = RamChip(OLD)
+        self.server = MemoryServer(file_of(NEW, NEW_VERSION, KEY), offer_of(NEW, NEW_VERSION))
+        self.host = QuietHost()
+        self.host.failure = failure
+        self.states: list[str] = []
+
+    def live(self) -> None:
+        for _ in range(6):
+            self.chip.boot()
+            slots = Esp32Slots(partition_of(self.chip), block_bytes=4096)
+            self.states.append(slots.look().running.state)
+            runner = Runner(IDENTITY, slots, NvsJournal(nvs_of(self.chip)), self.server, self.host)
+            if runner.start("epoch") is not None:
+                return
+        raise AssertionError("it restarts for ever")
+
+    @property
+    def said(self) -> "list[str]":
+        return [report.assignment.state for report in self.server.reports if report.assignment is not None]
+
+
+def test_a_healthy_update_is_installed() -> None:
+    robot = Robot()
+    robot.live()
+    assert robot.chip.running == 1
+    assert robot.states == [CONFIRMED, TRIAL]
+    assert robot.said == ["staged", "trial", "installed"]
+    assert bytes(robot.chip.slots[1][: len(NEW)]) == NEW
+
+
+def test_a_failed_self_test_leads_back() -> None:
+    robot = Robot(failure="trial-failed")
+    robot.live()
+    assert robot.chip.running == 0
+    assert robot.states == [CONFIRMED, TRIAL, CONFIRMED]
+    assert robot.said == ["staged", "trial", "rolled_back"]
+    assert Esp32Slots(partition_of(robot.chip)).look().spare.state == ROLLED_BACK
