@@ -9,13 +9,20 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .PHONY: setup run test check bench docs lock clean help
 
-setup: $(READY) ## make .venv with the pinned dependencies
+setup: $(READY) ## make .venv with the pinned dependencies, and bring what Debian has of the tests' needs
+
+# Programs that tests drive for real. Where this may not install them, those tests fail with the command that does.
+DEBIAN_PACKAGES := openssl rauc squashfs-tools dbus
+DEBIAN_PROGRAMS := /usr/bin/openssl /usr/bin/rauc /usr/bin/mksquashfs /usr/bin/dbus-daemon
 
 # The stamp makes set-up a matter of milliseconds, and of no network, until what it was made from changes.
 $(READY): pyproject.toml requirements.lock
 	@command -v $(PYTHON) >/dev/null || { echo "Surefoot needs Python 3.11 or newer, and there is no '$(PYTHON)': install it, or name one with 'make PYTHON=python3.12 $(MAKECMDGOALS)'." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Surefoot needs Python 3.11 or newer, and '$(PYTHON)' is $$($(PYTHON) -V 2>&1): name a newer one with 'make PYTHON=python3.12 $(MAKECMDGOALS)'." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Surefoot needs Python's venv module, which '$(PYTHON)' lacks: on Debian and Ubuntu, 'apt-get install python3-venv' brings it." >&2; exit 1; }
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! ls $(DEBIAN_PROGRAMS) >/dev/null 2>&1; then \
+	  echo "Installing $(DEBIAN_PACKAGES) for the tests."; apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(DEBIAN_PACKAGES) >/dev/null; fi
 	@echo "Setting up $(VENV); this takes about a minute, once."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes --no-deps --requirement requirements.lock

@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "surefoot"
 MODULES = sorted(SOURCE.rglob("*.py"))
 CODES_FILE = SOURCE / "wire" / "codes.py"
 KERNEL_MODULES = [path for path in MODULES if path.relative_to(SOURCE).parts[0] in {"wire", "trust", "agent"}] + sorted(
-    (SOURCE / "shell").glob("runner.py")
+    SOURCE / "shell" / name for name in ("runner.py", "esp32.py", "nvs.py")
 )
 
 MODULE_LINES_MAX = 250

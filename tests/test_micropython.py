@@ -18,18 +18,17 @@ KERNEL_TESTS = sorted(
 )
 
 
-def micropython_run(path: Path) -> subprocess.CompletedProcess[str]:
+def micropython_command(*arguments: str) -> tuple[list[str], dict[str, str]]:
+    """Return the command line and environment that run the interpreter on the project's own source."""
     search_path = os.pathsep.join([".frozen", str(SOURCE), str(TESTS)])
     interpreter = shutil.which("micropython", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     assert interpreter
-    return subprocess.run(
-        [interpreter, str(TESTS / "micropython_runner.py"), str(path)],
-        env={**os.environ, "MICROPYPATH": search_path},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=110,
-    )
+    return [interpreter, *arguments], {**os.environ, "MICROPYPATH": search_path}
+
+
+def micropython_run(path: Path) -> subprocess.CompletedProcess[str]:
+    command, environment = micropython_command(str(TESTS / "micropython_runner.py"), str(path))
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=110)
 
 
 @pytest.mark.micropython
