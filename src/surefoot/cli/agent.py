@@ -1,5 +1,6 @@
 """`surefoot agent`: one robot's agent, with its two slots in a directory."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,6 +37,9 @@ def init(
     image: Annotated[Path, typer.Option("--image", help="The firmware it leaves the factory with.")],
     version: Annotated[str, typer.Option("--version", help="That firmware's version.")],
     ca: Annotated[Path | None, typer.Option("--ca", help="Certificate (PEM) that vouches for the server.")] = None,
+    self_test: Annotated[
+        str | None, typer.Option("--self-test", help="Command to run on trial; exit code 0 keeps the new image.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a robot: a directory with two slots, the first image in one of them, and the agent's configuration."""
@@ -53,6 +57,7 @@ def init(
         token_file=token_file.resolve(),
         trusted_keys=tuple(path.resolve() for path in trust),
         ca_file=None if ca is None else ca.resolve(),
+        self_test_command=tuple(shlex.split(self_test or "")),
     )
     make_companion(directory, config, firmware, Version.parse(version))
     value = {"directory": str(directory), "robot_id": robot_id, "version": version}

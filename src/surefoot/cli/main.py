@@ -31,6 +31,7 @@ NOUNS = {
     "rollout": "Bring a release to the fleet, phase by phase.",
     "robot": "Enrol robots and see what they run.",
     "agent": "Run the agent that updates one robot.",
+    "simulate": "Let a simulated world try to break the promise.",
 }
 
 

@@ -66,6 +66,7 @@ class Bench:
     old_image: bytes
     release: Release
     block_bytes: int = 4096
+    rollback_enabled: bool = True
 
     def robot(self, name: str, behaviour: Behaviour) -> SimRobot:
         """Make a robot as it leaves the factory, enrolled."""
@@ -82,6 +83,7 @@ class Bench:
             transport,
             behaviours={self.release.digest: behaviour},
             block_bytes=self.block_bytes,
+            rollback_enabled=self.rollback_enabled,
         )
 
     def count_operations(self, behaviour: Behaviour) -> int:

@@ -144,7 +144,8 @@ class Demonstration:
             look = self.look(rollout_id)
             if look is not None:
                 show(look)
-                if look.rollout["state"] != "running":
+                # Robots of an earlier start have first to be switched on: what is off runs nothing.
+                if look.rollout["state"] != "running" and self._is_every_robot_on():
                     break
             if timeout_s is not None and time.monotonic() - started_s > timeout_s:
                 raise Interrupted("demo-timeout", f"The rollout did not end within {timeout_s:g} s: see server.log.")
@@ -159,6 +160,9 @@ class Demonstration:
             return Look(rollout=rollout, robots=self._operator.get_all("/api/v1/robots", "robots"))
         except Interrupted:
             return None
+
+    def _is_every_robot_on(self) -> bool:
+        return all(robot.running_digest is not None for robot in self.pool.robots.values())
 
     def _summary(self, look: Look, seconds: float) -> Summary:
         statuses = [robot["status"] for robot in look.robots]

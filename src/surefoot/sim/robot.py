@@ -108,6 +108,7 @@ class SimRobot:
         log: Where the agent's lines go.
         pause: What waiting is, in its world.
         block_bytes: What one erase clears.
+        rollback_enabled: How its bootloader was built.
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class SimRobot:
         log: Callable[[str], None] = lambda text: None,
         pause: Callable[[int], None] = lambda delay_s: None,
         block_bytes: int = SECTOR_BYTES,
+        rollback_enabled: bool = True,
     ) -> None:
         self.identity = identity
         self.flash = flash
@@ -129,6 +131,7 @@ class SimRobot:
         self._log = log
         self._pause = pause
         self._block_bytes = block_bytes
+        self._rollback_enabled = rollback_enabled
         self._running: Partition | None = None
         self._runner: Runner | None = None
 
@@ -165,8 +168,8 @@ class SimRobot:
     def _boot(self) -> int | None:
         self.boots += 1
         self._running = self._runner = None
-        label = bootloader.boot(self.flash)
-        app = AppUpdate(self.flash, label)
+        label = bootloader.boot(self.flash, rollback_enabled=self._rollback_enabled)
+        app = AppUpdate(self.flash, label, rollback_enabled=self._rollback_enabled)
         nvs = app.partitions["nvs"]
         self._running = app.running
         runner = Runner(
