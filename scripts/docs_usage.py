@@ -11,7 +11,7 @@ from scripts.docs_markdown import code, doc, fenced, first_sentence, page, table
 from surefoot.cli.main import NOUNS, load_noun, main
 from surefoot.rollout import plan
 from surefoot.server.settings import ServerSettings
-from surefoot.shell.posix import CONFIG_FILE, AgentConfig
+from surefoot.shell.agent_config import CONFIG_FILE, AgentConfig
 
 
 def settings() -> str:

@@ -9,6 +9,7 @@ import gc
 import json
 import sys
 
+from surefoot.agent.preflight import NO_SENSORS, Conditions
 from surefoot.agent.values import Identity, SlotImage, Slots
 from surefoot.shell.runner import Runner
 from surefoot.trust import p256
@@ -36,7 +37,9 @@ class Robot:
     def look(self) -> Slots:
         running = SlotImage(slot="a", digest="00" * 32, version="0.2.0", state="confirmed")
         spare = SlotImage(slot="b", digest=None, version="", state="empty")
-        return Slots(running=running, spare=spare, spare_bytes=self.image_bytes, block_bytes=CHUNK_BYTES)
+        return Slots(
+            running=running, spare=spare, spare_bytes=self.image_bytes, block_bytes=CHUNK_BYTES, enforces_trial=True
+        )
 
     def prepare_spare(self) -> None:
         pass
@@ -70,10 +73,10 @@ class Robot:
     def open(self, url: str, sha256: str, first_byte: int) -> "Download":
         return Download(self)
 
-    def preflight(self) -> "str | None":
-        return None
+    def conditions(self) -> Conditions:
+        return NO_SENSORS
 
-    def self_test(self, timeout_s: int) -> "str | None":
+    def passes(self, check: str, timeout_s: int) -> bool:
         raise AssertionError("the robot has not restarted")
 
     def confirm(self) -> None:
@@ -109,10 +112,10 @@ class Download:
 
 def fill_heap(free_bytes: int) -> "list[bytearray]":
     """Take all of the heap but so many bytes."""
-    ballast = [bytearray(0)] * (gc.mem_free() // 256)
+    ballast = [bytearray(0)] * (gc.mem_free() // 256)  # type: ignore[attr-defined]
     count = 0
     gc.collect()
-    while gc.mem_free() > free_bytes:
+    while gc.mem_free() > free_bytes:  # type: ignore[attr-defined]
         ballast[count] = bytearray(240)
         count += 1
     return ballast
@@ -135,7 +138,7 @@ def main(path: str, free_bytes: int) -> None:
     )
     story = None
     gc.collect()
-    program_bytes = gc.mem_alloc()
+    program_bytes = gc.mem_alloc()  # type: ignore[attr-defined]
     ballast = fill_heap(free_bytes)
     assert Runner(identity, robot, robot, robot, robot).start("epoch") is None
     assert robot.is_switched and robot.written_bytes == robot.image_bytes

@@ -53,8 +53,9 @@ def write_story(directory: Path) -> Path:
         rollback=False,
         attempt=1,
     )
+    answer = Answer(acknowledged=None, offer=offer, cancelled=None, stale=False, next_check_s=60)
     story = {
-        "answer": encode_answer(Answer(acknowledged=None, offer=offer, stale=False, next_check_s=60)).decode(),
+        "answer": encode_answer(answer).decode(),
         "header": image[:HEADER_BYTES].hex(),
         "key_xy": signer.public_key.xy.hex(),
         "image_bytes": IMAGE_BYTES,

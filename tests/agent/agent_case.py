@@ -140,7 +140,7 @@ def image_in(slot: str, image: bytes, version: str, state: str = CONFIRMED) -> S
 
 
 def slots_of(running: SlotImage, spare: SlotImage) -> Slots:
-    return Slots(running=running, spare=spare, spare_bytes=65536, block_bytes=BLOCK_BYTES)
+    return Slots(running=running, spare=spare, spare_bytes=65536, block_bytes=BLOCK_BYTES, enforces_trial=True)
 
 
 EMPTY_SPARE = SlotImage(slot="ota_1", digest=None, version="", state=EMPTY)
@@ -158,8 +158,15 @@ def runs_old(spare_state: str) -> Slots:
     return slots_of(image_in("ota_0", OLD, "0.2.1"), image_in("ota_1", NEW, "", spare_state))
 
 
-def answer(offer: "Offer | None" = None, acknowledged: "str | None" = None, stale: bool = False) -> on.Answered:
-    return on.Answered(answer=Answer(acknowledged=acknowledged, offer=offer, stale=stale, next_check_s=None))
+def answer(
+    offer: "Offer | None" = None,
+    acknowledged: "str | None" = None,
+    cancelled: "str | None" = None,
+    stale: bool = False,
+) -> on.Answered:
+    return on.Answered(
+        answer=Answer(acknowledged=acknowledged, offer=offer, cancelled=cancelled, stale=stale, next_check_s=None)
+    )
 
 
 def digested(file: bytes, version: str = "", chip_id: "int | None" = None) -> on.SpareDigested:

@@ -414,7 +414,7 @@ def test_the_running_images_version_is_not_forgotten_over_many_that_fail() -> No
     robot.on(answer(acknowledged=OFFER.id))
     for number in range(1, 9):
         image = f"failing {number}".encode()
-        version = Version(major=1, minor=0, patch=number)
+        version = Version(major=0, minor=4, patch=number)
         file = case.file_of(image, version)
         robot.on(on.CheckDue())
         robot.on(answer(case.offer_of(image, version, id=f"failing-{number}")))

@@ -33,7 +33,7 @@ def test_a_robot_without_an_offer_rests() -> None:
 def test_the_server_says_when_to_ask_again() -> None:
     robot = Robot()
     robot.boots()
-    robot.on(on.Answered(answer=Answer(acknowledged=None, offer=None, stale=False, next_check_s=77)))
+    robot.on(on.Answered(answer=Answer(acknowledged=None, offer=None, cancelled=None, stale=False, next_check_s=77)))
     assert robot.delay_s == 77
 
 
@@ -114,7 +114,7 @@ def put_back(robot: Robot) -> Robot:
 
 def test_a_robot_that_was_put_back_starts_a_new_epoch_and_tells_everything_again() -> None:
     robot = put_back(case.offered(RUNNING))
-    assert robot.on(answer(OFFER.replace(id="assignment-2"), stale=True)) == TOLD
+    assert robot.on(answer(OFFER.replace(id="assignment-2"), cancelled=None, stale=True)) == TOLD
     assert robot.saved is not None and robot.saved.epoch == "epoch-2"
     assert (robot.report.epoch, robot.report.boot, robot.report.seq) == ("epoch-2", 2, 2)
     assert robot.report.assignment is not None
@@ -143,7 +143,7 @@ def test_a_robot_that_was_put_back_while_busy_goes_on_in_its_new_epoch() -> None
     robot.on(on.PreflightPassed())
     robot.receive(case.NEW_FILE, stop_at=9000)
     put_back(robot)
-    assert robot.on(answer(OFFER.replace(id="assignment-2"), stale=True)) == TOLD
+    assert robot.on(answer(OFFER.replace(id="assignment-2"), cancelled=None, stale=True)) == TOLD
     assert (robot.report.epoch, robot.journal.state, robot.journal.received_bytes) == ("epoch-2", DOWNLOADING, 8192)
     assert robot.on(answer(stale=True)) == "Preflight"
     assert robot.on(on.PreflightPassed()) == "Fetch"

@@ -2,7 +2,7 @@ from agent import agent_case as case
 from agent.agent_case import OFFER, Robot, answer
 from surefoot.agent import effects as do
 from surefoot.agent import events as on
-from surefoot.agent.trial import VALIDATION_WINDOW_S, installed
+from surefoot.agent.trial import CHECKS, installed
 from surefoot.agent.trial import test as start_test
 from surefoot.wire.report import CONFIRMED, CONFIRMING, INSTALLED, REFUSED, ROLLED_BACK, STAGED, TRIAL
 from surefoot.wire.version import Version
@@ -35,7 +35,7 @@ def test_the_self_test_does_not_depend_on_the_server() -> None:
     for event in (answer(), UNREACHABLE):
         assert case.on_trial().on(event) == "RunSelfTest"
     step = start_test(case.on_trial().state, UNREACHABLE)
-    assert step.effects == (do.RunSelfTest(timeout_s=VALIDATION_WINDOW_S),)
+    assert step.effects == (do.RunSelfTest(checks=CHECKS),)
 
 
 def test_a_failed_self_test_is_recorded_before_the_robot_goes_back() -> None:

@@ -139,7 +139,7 @@ class World:
             said = effect.report.assignment
             ended = said is not None and said.state in TERMINAL_STATES
             offer = OFFER if self.lucky else self.data.draw(st.none() | st.sampled_from(OFFERS), label="offer")
-            return answer(offer, said.id if said is not None and ended else None, stale)
+            return answer(offer, said.id if said is not None and ended else None, None, stale)
         if isinstance(effect, do.Preflight):
             self.may_restart = not self.chance("busy")
             return on.PreflightPassed() if self.may_restart else on.PreflightHeld(code="held-motors")

@@ -2,6 +2,7 @@
 
 import hashlib
 
+from surefoot.agent.preflight import NO_SENSORS, Conditions
 from surefoot.agent.values import SlotImage, Slots
 from surefoot.wire.errors import Damaged, Interrupted, Refused
 from surefoot.wire.offer import Answer, Offer
@@ -46,7 +47,7 @@ class MemorySlots:
 
     def look(self) -> Slots:
         running, spare = (self._image(index) for index in (self.running, self.spare))
-        return Slots(running=running, spare=spare, spare_bytes=SLOT_BYTES, block_bytes=BLOCK_BYTES)
+        return Slots(running=running, spare=spare, spare_bytes=SLOT_BYTES, block_bytes=BLOCK_BYTES, enforces_trial=True)
 
     def _image(self, index: int) -> SlotImage:
         size = self.sizes[index]
@@ -156,6 +157,7 @@ class MemoryServer:
         return Answer(
             acknowledged=said.id if said is not None and ended else None,
             offer=self.offer,
+            cancelled=None,
             stale=stale,
             next_check_s=600,
         )
@@ -188,24 +190,34 @@ class MemoryServer:
         return not any(download.is_open for download in self.downloads)
 
 
+# Conditions that hold an update back, by the code that says so.
+CONDITIONS = {
+    None: NO_SENSORS,
+    "held-battery": NO_SENSORS.replace(battery_percent=50.0),
+    "held-motors": NO_SENSORS.replace(is_idle=False),
+}
+
+
 class QuietHost:
     """The rest of the robot: fit to update unless told otherwise. Fills `shell.ports.Host`."""
 
     def __init__(self) -> None:
         self.hold: str | None = None
         self.holds: list[str | None] = []
-        self.failure: str | None = None
+        self.failing_check: str | None = None
+        self.checked: list[str] = []
         self.crashes = False
         self.pauses: list[int] = []
         self.lines: list[str] = []
 
-    def preflight(self) -> str | None:
-        return self.holds.pop(0) if self.holds else self.hold
+    def conditions(self) -> Conditions:
+        return CONDITIONS[self.holds.pop(0) if self.holds else self.hold]
 
-    def self_test(self, timeout_s: int) -> str | None:
+    def passes(self, check: str, timeout_s: int) -> bool:
+        self.checked.append(check)
         if self.crashes:
             raise PowerCut
-        return self.failure
+        return check != self.failing_check
 
     def pause(self, delay_s: int) -> None:
         self.pauses.append(delay_s)

@@ -106,7 +106,7 @@ def test_a_rollback_nobody_watched_is_known_by_the_controller_s_word(bench: Benc
 
 
 def test_the_companion_cannot_veto_what_the_controller_confirms(bench: Bench, controller: FakeController) -> None:
-    bench.host.failure = "trial-failed"
+    bench.host.failing_check = "relay"
     bench.live()
     assert bench.ending == ("installed", None, True)
     assert controller.image == NEW

@@ -126,7 +126,7 @@ def test_an_update_ends_as_its_self_test_says(
     assert (
         robot.running_digest == bench.release.digest if image is NEW else robot.running_digest != bench.release.digest
     )
-    assert verdict.code == {"fails_self_test": "trial-failed", "crashes": "trial-interrupted"}.get(behaviour)
+    assert verdict.code == {"fails_self_test": "trial-failed-relay", "crashes": "trial-interrupted"}.get(behaviour)
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,11 @@ NEW = image_of([descriptor(b"0.3.0"), b"data" * 3000], chip_id=ESP32_S3)
 class Robot:
     """One robot with a server that offers it an update."""
 
-    def __init__(self, failure: "str | None" = None) -> None:
+    def __init__(self, failing_check: "str | None" = None) -> None:
         self.chip = RamChip(OLD)
         self.server = MemoryServer(file_of(NEW, NEW_VERSION, KEY), offer_of(NEW, NEW_VERSION))
         self.host = QuietHost()
-        self.host.failure = failure
+        self.host.failing_check = failing_check
         self.states: list[str] = []
 
     def live(self) -> None:
@@ -50,7 +50,7 @@ def test_a_healthy_update_is_installed() -> None:
 
 
 def test_a_failed_self_test_leads_back() -> None:
-    robot = Robot(failure="trial-failed")
+    robot = Robot(failing_check="relay")
     robot.live()
     assert robot.chip.running == 0
     assert robot.states == [CONFIRMED, TRIAL, CONFIRMED]

@@ -99,7 +99,7 @@ def code_of_open(script: Script, kind: type[SurefootError], first_byte: int = 0)
 
 
 def test_a_report_goes_out_with_the_token_and_the_answer_comes_back(script: Script) -> None:
-    answer = Answer(acknowledged="a-1", offer=None, stale=False, next_check_s=60)
+    answer = Answer(acknowledged="a-1", offer=None, cancelled=None, stale=False, next_check_s=60)
     script.body = encode_answer(answer)
     assert transport(script).exchange(REPORT) == answer
     method, path, headers = script.seen[0]

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from live_server import LiveServer
+from surefoot.agent.preflight import held_by
 from surefoot.cli.client import OperatorClient, connect
-from surefoot.shell.posix import AgentConfig, Companion, PosixHost, make_companion, read_config
+from surefoot.shell.agent_config import AgentConfig, read_config
+from surefoot.shell.posix import Companion, PosixHost, make_companion
 from surefoot.signing.image import sign_image
 from surefoot.signing.manifest import sign_manifest
 from surefoot.signing.signers import Signer, new_key, open_signer
@@ -88,6 +90,10 @@ def make_robot(
     return Companion(directory, lambda text: None)
 
 
+def a_host(self_test: tuple[str, ...] = (), conditions: tuple[str, ...] = ()) -> PosixHost:
+    return PosixHost(self_test, conditions, lambda text: None)
+
+
 def test_a_companion_installs_what_it_is_offered_and_the_record_says_so(
     tmp_path: Path, server: LiveServer, operator: OperatorClient, signer: Signer
 ) -> None:
@@ -111,10 +117,10 @@ def test_a_companion_whose_self_test_fails_goes_back_and_the_record_says_so(
 
     state = companion.run_once()
 
-    assert (state.journal.state, state.journal.code) == (ROLLED_BACK, "trial-failed")
+    assert (state.journal.state, state.journal.code) == (ROLLED_BACK, "trial-failed-safety")
     assert state.slots.running.state == CONFIRMED
     robot = operator.get("/api/v1/robots/two")
-    assert (robot["status"], robot["code"], robot["running_version"]) == ("rolled_back", "trial-failed", "0.2.0")
+    assert (robot["status"], robot["code"], robot["running_version"]) == ("rolled_back", "trial-failed-safety", "0.2.0")
     assert robot["running_digest"] == hashlib.sha256(OLD).hexdigest()
 
 
@@ -130,10 +136,32 @@ def test_a_companion_without_its_server_keeps_what_it_has(
 
 
 def test_a_self_test_that_hangs_or_cannot_run_has_failed() -> None:
-    hangs = PosixHost((sys.executable, "-c", "import threading; threading.Event().wait()"), lambda text: None)
-    missing = PosixHost(("/nowhere/self-test",), lambda text: None)
-    assert hangs.self_test(1) == "trial-failed"
-    assert missing.self_test(1) == "trial-failed"
+    hangs = a_host(self_test=(sys.executable, "-c", "import threading; threading.Event().wait()"))
+    missing = a_host(self_test=("/nowhere/self-test",))
+    assert not hangs.passes("relay", 1)
+    assert not missing.passes("relay", 1)
+
+
+def test_each_check_is_run_with_its_name_and_passes_by_exit_code() -> None:
+    only_relay = a_host(self_test=(sys.executable, "-c", "import sys; sys.exit(sys.argv[1] != 'relay')"))
+    assert only_relay.passes("relay", 10)
+    assert not only_relay.passes("sensors", 10)
+
+
+def test_the_conditions_are_what_the_owners_command_prints() -> None:
+    printed = '{"battery_percent": 49.5, "rssi_dbm": -60, "is_idle": true, "safety_state": "NORMAL"}'
+    host = a_host(conditions=(sys.executable, "-c", f"print({printed!r})"))
+    assert held_by(host.conditions()) == "held-battery"
+    assert host.conditions().is_cool is None
+
+
+@pytest.mark.parametrize("code", ["raise SystemExit(1)", "print('?')", 'print(\'{"battery_percent": "full"}\')'])
+def test_a_robot_that_cannot_say_how_it_is_is_not_updated(code: str) -> None:
+    assert held_by(a_host(conditions=(sys.executable, "-c", code)).conditions()) == "held-safety"
+
+
+def test_a_robot_without_sensors_is_held_by_none() -> None:
+    assert held_by(a_host().conditions()) is None
 
 
 @pytest.mark.parametrize(

@@ -134,9 +134,9 @@ def test_a_confirmed_slot_never_runs_out_of_boots_and_one_on_trial_does(bench: B
 
 
 def test_a_failed_self_test_leads_back(bench: Bench) -> None:
-    bench.host.failure = "trial-failed"
+    bench.host.failing_check = "relay"
     bench.live()
-    assert bench.ending == ("rolled_back", "trial-failed", "A")
+    assert bench.ending == ("rolled_back", "trial-failed-relay", "A")
     assert bench.slots().look().spare.state == ROLLED_BACK
 
 
@@ -179,10 +179,10 @@ def test_a_cut_in_the_middle_of_an_installation_ends_installed(bench: Bench, ask
 
 @pytest.mark.parametrize(("before", "after"), [("mark-bad", None), (None, "mark-bad"), (None, "install")])
 def test_a_cut_in_a_failing_update_ends_on_the_old_slot(bench: Bench, before: str | None, after: str | None) -> None:
-    bench.host.failure = "trial-failed"
+    bench.host.failing_check = "relay"
     cutting(bench, before=before, after=after)
     bench.live()
-    assert bench.ending == ("rolled_back", "trial-failed", "A")
+    assert bench.ending == ("rolled_back", "trial-failed-relay", "A")
 
 
 def test_a_bundle_for_another_machine_never_boots(bench: Bench) -> None:

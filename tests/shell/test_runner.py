@@ -159,10 +159,10 @@ def test_a_held_robot_keeps_its_slot_untouched_until_it_is_let() -> None:
 
 def test_a_failed_self_test_ends_on_the_old_image_with_its_code() -> None:
     bench = Bench()
-    bench.host.failure = "relay-check-failed"
+    bench.host.failing_check = "relay"
     bench.run()
     assert bench.restarts == 2
-    assert (bench.journal.state, bench.journal.code) == ("rolled_back", "relay-check-failed")
+    assert (bench.journal.state, bench.journal.code) == ("rolled_back", "trial-failed-relay")
     assert bench.slots.look().running.slot == "ota_0"
 
 

@@ -85,6 +85,7 @@ ANSWERS = st.builds(
     Answer,
     acknowledged=st.none() | IDS,
     offer=st.none() | OFFERS,
+    cancelled=st.none() | IDS,
     stale=st.booleans(),
     next_check_s=st.none() | COUNTS,
 )

@@ -73,7 +73,7 @@ def test_an_offer_that_no_journal_could_hold_is_refused() -> None:
 
 
 def test_an_answer_comes_back_as_it_was() -> None:
-    nothing = Answer(acknowledged=None, offer=None, stale=False, next_check_s=None)
+    nothing = Answer(acknowledged=None, offer=None, cancelled=None, stale=False, next_check_s=None)
     for answer in (ANSWER, nothing, ANSWER.replace(offer=None), nothing.replace(acknowledged="a")):
         assert parse_answer(encode_answer(answer)) == answer
     assert parse_answer(b"{}") == nothing

@@ -35,7 +35,7 @@ OFFER = Offer(
     rollback=True,
     attempt=2,
 )
-ANSWER = Answer(acknowledged="01J-before", offer=OFFER, stale=True, next_check_s=300)
+ANSWER = Answer(acknowledged="01J-before", offer=OFFER, cancelled=None, stale=True, next_check_s=300)
 REPORT = Report(
     robot_id="robot-001",
     sku="standard",

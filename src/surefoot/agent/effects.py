@@ -11,6 +11,15 @@ class Effect(Record):
     __slots__ = ()
 
 
+class Check(Record):
+    """One check of the validation window: its name, the seconds it may take, and the code if it does not pass."""
+
+    __slots__ = ("name", "timeout_s", "code")
+    name: str
+    timeout_s: int
+    code: str
+
+
 class SaveJournal(Effect):
     """Make this journal durable before anything behind it is done."""
 
@@ -86,10 +95,10 @@ class SetBootSlot(Effect):
 
 
 class RunSelfTest(Effect):
-    """Run the validation window. Ends in `SelfTestPassed` or `SelfTestFailed`."""
+    """Run these checks one after the other. Ends in `SelfTestPassed`, or `SelfTestFailed` at the first that fails."""
 
-    __slots__ = ("timeout_s",)
-    timeout_s: int
+    __slots__ = ("checks",)
+    checks: "tuple[Check, ...]"
 
 
 class Confirm(Effect):

@@ -45,6 +45,18 @@ def take_answer(state: AgentState, event: "Answered") -> Step:
     return rest(state, answer.next_check_s)
 
 
+def is_cancelled(state: AgentState, answer: Answer) -> bool:
+    """Whether the server takes the offer back that this robot works on."""
+    offer = state.journal.offer
+    return offer is not None and answer.cancelled == offer.id
+
+
+def cancel(state: AgentState) -> Step:
+    """End the assignment before anything was tried; it may be offered again."""
+    step = refuse(state.replace(hold=None, judged=False), "cancelled")
+    return Step(state=step.state, effects=(StopFetch(),) + step.effects)
+
+
 def is_stale(state: AgentState, answer: Answer) -> bool:
     """Whether the fleet knows later facts than this robot's own: its flash was put back to an earlier state."""
     return answer.stale and state.journal.epoch != state.fresh_epoch
@@ -85,6 +97,7 @@ def begin(state: AgentState, offer: Offer) -> Step:
         state=wire_report.DOWNLOADING,
         offer=offer,
         attempts=journal.attempts if same_assignment else 0,
+        trial_boots=0,
         restarts=0,
         code=None,
         acknowledged=False,

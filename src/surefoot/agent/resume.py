@@ -31,6 +31,10 @@ GO_BACK = "go back"
 FORGET = "forget"
 
 
+# An image that three boots in a row did not see confirmed is not booted a fourth time, whatever the bootloader does.
+TRIAL_BOOTS_MAX = 3
+
+
 class ResumeRow(Record):
     """One story: journal states, which image runs, its state, the spare's state, and what the robot resumes as.
 
@@ -105,14 +109,25 @@ def relation(journal: Journal, slots: Slots) -> str:
     return OTHER
 
 
+def running_state(journal: Journal, slots: Slots) -> str:
+    """Return whether the running image is on trial: by the bootloader's word, or by the journal where it has none.
+
+    A bootloader built without rollback calls an image confirmed that nobody has tested yet. The journal knows better
+    until it says `confirming`, which is recorded before anything is confirmed.
+    """
+    untested = journal.state in STAGED + TRYING and relation(journal, slots) == WANTED
+    return TRIAL if untested and not slots.enforces_trial else slots.running.state
+
+
 def find_row(journal: Journal, slots: Slots) -> ResumeRow:
     """Return the first row that matches."""
     running = relation(journal, slots)
+    state = running_state(journal, slots)
     for row in RESUME:
         if (
             (row.journal is None or journal.state in row.journal)
             and row.running in (None, running)
-            and row.state in (None, slots.running.state)
+            and row.state in (None, state)
             and row.spare in (None, slots.spare.state)
         ):
             return row
@@ -124,6 +139,7 @@ def boot(identity: Identity, event: Booted) -> Step:
     found = event.journal
     journal = blank_journal(event.fresh_epoch) if found is None else found
     row = find_row(journal, event.slots)
+    running = event.slots.running.replace(state=running_state(journal, event.slots))
     boot_code = _boot_code(row, event)
     journal = _told_by(row, journal, identity).replace(boot=journal.boot + 1)
     if journal.state == IDLE:
@@ -132,7 +148,7 @@ def boot(identity: Identity, event: Booted) -> Step:
     state = AgentState(
         identity=identity,
         journal=journal,
-        slots=event.slots,
+        slots=event.slots.replace(running=running),
         seq=0,
         retries=0,
         hold=None,
@@ -140,7 +156,8 @@ def boot(identity: Identity, event: Booted) -> Step:
         boot_code=boot_code,
         fresh_epoch=event.fresh_epoch,
     )
-    if row.resume_as == GO_BACK:
+    gives_up = journal.state == wire_report.TRIAL and journal.trial_boots > TRIAL_BOOTS_MAX
+    if row.resume_as == GO_BACK or gives_up:
         return Step(state=state, effects=(SaveJournal(journal=journal), GoBack(), Reboot()))
     return save_and_tell(state, journal)
 
@@ -164,6 +181,8 @@ def _told_by(row: ResumeRow, journal: Journal, identity: Identity) -> Journal:
         return journal.replace(state=wire_report.VERIFYING)
     if row.resume_as == wire_report.INSTALLED:
         return installed(journal)
+    if row.resume_as == wire_report.TRIAL:
+        return journal.replace(state=wire_report.TRIAL, trial_boots=journal.trial_boots + 1)
     code = None if row.code is None else journal.code or row.code
     return journal.replace(state=row.resume_as, code=code, acknowledged=False)
 

@@ -3,7 +3,7 @@
 from surefoot.agent.effects import Exchange, SaveJournal, ScheduleCheck
 from surefoot.agent.values import AgentState, Slots
 from surefoot.trust.rules import Ground
-from surefoot.wire.errors import Refused
+from surefoot.wire.errors import Misuse, Refused
 from surefoot.wire.image_header import ImageHeader
 from surefoot.wire.journal import IDLE, Journal
 from surefoot.wire.record import Record
@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from surefoot.agent.effects import Effect
     from surefoot.agent.values import SlotImage
+    from surefoot.wire.offer import Offer
 
 # Robots ask every 6 h; the server steers it and the shell adds jitter.
 CHECK_INTERVAL_S = 6 * 3600
@@ -107,6 +108,13 @@ def ground(state: AgentState) -> Ground:
 def is_ended(journal: Journal) -> bool:
     """Whether nothing is in hand."""
     return journal.state == IDLE or journal.state in TERMINAL_STATES
+
+
+def offer_of(journal: "Journal") -> "Offer":
+    """Return what the robot works on; there is always something when this is asked."""
+    if journal.offer is None:
+        raise Misuse("misuse-transition", f"The journal is {journal.state} without an offer.")
+    return journal.offer
 
 
 def report_of(state: AgentState) -> Report:

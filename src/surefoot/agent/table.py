@@ -12,7 +12,7 @@ the agent rests, and one event at a time, so nothing can arrive late.
     confirming   it has, and the boot record is being set to say so
 """
 
-from surefoot.agent import download, offers, trial
+from surefoot.agent import download, offers, trial, verification
 from surefoot.agent import events as on
 from surefoot.agent.steps import Step
 from surefoot.agent.values import AgentState
@@ -56,32 +56,32 @@ TAKEN = (DOWNLOADING, VERIFYING, INSTALLED, REFUSED)
 
 # fmt: off
 TABLE: "tuple[Row, ...]" = (
-    _row(REST,           on.CheckDue,        offers.ask,                  REST),
-    _row(REST,           on.Answered,        offers.take_answer,          REST + BUSY),
-    _row(REST,           on.Unreachable,     offers.rest_unheard,         REST),
+    _row(REST,           on.CheckDue,        offers.ask,                     REST),
+    _row(REST,           on.Answered,        offers.take_answer,             REST + BUSY),
+    _row(REST,           on.Unreachable,     offers.rest_unheard,            REST),
 
-    _row(BUSY,           on.CheckDue,        download.check_while_held,   BUSY),
-    _row(BUSY,           on.Answered,        download.heard_while_busy,   TAKEN),
-    _row(BUSY,           on.Unreachable,     download.unheard_while_busy, BUSY),
-    _row(BUSY,           on.PreflightHeld,   download.hold,               BUSY),
-    _row((DOWNLOADING,), on.PreflightPassed, download.fetch,              (DOWNLOADING,)),
-    _row((DOWNLOADING,), on.RetryDue,        download.fetch,              (DOWNLOADING,)),
-    _row((DOWNLOADING,), on.ChunkArrived,    download.take_chunk,         TAKEN),
-    _row((DOWNLOADING,), on.DownloadFailed,  download.retry_download,     (DOWNLOADING,)),
-    _row((DOWNLOADING,), on.DownloadRefused, download.refuse_download,    (REFUSED,)),
-    _row((VERIFYING,),   on.PreflightPassed, download.verify,             (VERIFYING, STAGED, DOWNLOADING)),
-    _row((VERIFYING,),   on.SpareDigested,   download.judge,              (VERIFYING, DOWNLOADING, REFUSED)),
+    _row(BUSY,           on.CheckDue,        download.check_while_held,      BUSY),
+    _row(BUSY,           on.Answered,        download.heard_while_busy,      TAKEN),
+    _row(BUSY,           on.Unreachable,     download.unheard_while_busy,    BUSY),
+    _row(BUSY,           on.PreflightHeld,   download.hold,                  BUSY),
+    _row((DOWNLOADING,), on.PreflightPassed, download.fetch_if_understood,   (DOWNLOADING,)),
+    _row((DOWNLOADING,), on.RetryDue,        download.fetch,                 (DOWNLOADING,)),
+    _row((DOWNLOADING,), on.ChunkArrived,    download.take_chunk,            TAKEN),
+    _row((DOWNLOADING,), on.DownloadFailed,  download.retry_download,        (DOWNLOADING,)),
+    _row((DOWNLOADING,), on.DownloadRefused, download.refuse_download,       (REFUSED,)),
+    _row((VERIFYING,),   on.PreflightPassed, verification.verify_if_understood, (VERIFYING, STAGED, DOWNLOADING)),
+    _row((VERIFYING,),   on.SpareDigested,   verification.judge,              (VERIFYING, DOWNLOADING, REFUSED)),
 
-    _row((STAGED,),      on.Answered,        trial.switch,                (STAGED,)),
-    _row((STAGED,),      on.Unreachable,     trial.switch,                (STAGED,)),
-    _row((STAGED,),      on.BootSlotRefused, trial.cannot_switch,         (ROLLED_BACK,)),
-    _row((TRIAL,),       on.Answered,        trial.test,                  (TRIAL,)),
-    _row((TRIAL,),       on.Unreachable,     trial.test,                  (TRIAL,)),
-    _row((TRIAL,),       on.SelfTestPassed,  trial.confirm,               (CONFIRMING,)),
-    _row((TRIAL,),       on.SelfTestFailed,  trial.go_back,               (TRIAL,)),
-    _row((CONFIRMING,),  on.Answered,        trial.confirm_again,         (CONFIRMING,)),
-    _row((CONFIRMING,),  on.Unreachable,     trial.confirm_again,         (CONFIRMING,)),
-    _row((CONFIRMING,),  on.Confirmed,       trial.conclude,              (INSTALLED, TRIAL, ROLLED_BACK)),
+    _row((STAGED,),      on.Answered,        trial.switch_unless_cancelled,  (STAGED, REFUSED)),
+    _row((STAGED,),      on.Unreachable,     trial.switch,                   (STAGED,)),
+    _row((STAGED,),      on.BootSlotRefused, trial.cannot_switch,            (ROLLED_BACK,)),
+    _row((TRIAL,),       on.Answered,        trial.test,                     (TRIAL,)),
+    _row((TRIAL,),       on.Unreachable,     trial.test,                     (TRIAL,)),
+    _row((TRIAL,),       on.SelfTestPassed,  trial.confirm,                  (CONFIRMING,)),
+    _row((TRIAL,),       on.SelfTestFailed,  trial.go_back,                  (TRIAL,)),
+    _row((CONFIRMING,),  on.Answered,        trial.confirm_again,            (CONFIRMING,)),
+    _row((CONFIRMING,),  on.Unreachable,     trial.confirm_again,            (CONFIRMING,)),
+    _row((CONFIRMING,),  on.Confirmed,       trial.conclude,                 (INSTALLED, TRIAL, ROLLED_BACK)),
 )
 # fmt: on
 

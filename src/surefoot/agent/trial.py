@@ -1,6 +1,7 @@
 """From the staged image to the end of its trial: the steps that cannot be taken back, each recorded before it."""
 
-from surefoot.agent.effects import Confirm, GoBack, Reboot, RunSelfTest, SetBootSlot
+from surefoot.agent.effects import Check, Confirm, GoBack, Reboot, RunSelfTest, SetBootSlot
+from surefoot.agent.offers import cancel, is_cancelled
 from surefoot.agent.steps import Step, save, save_and_tell, stay, wanted_digest
 from surefoot.agent.values import AgentState
 from surefoot.wire import report as wire_report
@@ -12,12 +13,22 @@ if TYPE_CHECKING:
     from surefoot.agent.events import Answered, BootSlotRefused, Confirmed, SelfTestFailed, SelfTestPassed, Unreachable
     from surefoot.wire.journal import Journal
 
-VALIDATION_WINDOW_S = 30
+# The validation window: 30 s in all.
+CHECKS = (
+    Check(name="safety", timeout_s=10, code="trial-failed-safety"),
+    Check(name="relay", timeout_s=5, code="trial-failed-relay"),
+    Check(name="sensors", timeout_s=15, code="trial-failed-sensors"),
+)
 
 
 def switch(state: AgentState, event: "Answered | Unreachable") -> Step:
     """Let the bootloader try the image: the attempt is burnt and recorded already."""
     return stay(state, SetBootSlot(), Reboot())
+
+
+def switch_unless_cancelled(state: AgentState, event: "Answered") -> Step:
+    """Heed the server's last word before the restart."""
+    return cancel(state) if is_cancelled(state, event.answer) else switch(state, event)
 
 
 def cannot_switch(state: AgentState, event: "BootSlotRefused") -> Step:
@@ -29,7 +40,7 @@ def cannot_switch(state: AgentState, event: "BootSlotRefused") -> Step:
 
 def test(state: AgentState, event: "Answered | Unreachable") -> Step:
     """Run the validation window; whether the server can be reached does not decide it."""
-    return stay(state, RunSelfTest(timeout_s=VALIDATION_WINDOW_S))
+    return stay(state, RunSelfTest(checks=CHECKS))
 
 
 def confirm(state: AgentState, event: "SelfTestPassed") -> Step:

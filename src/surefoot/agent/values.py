@@ -56,13 +56,18 @@ class SlotImage(Record):
 
 
 class Slots(Record):
-    """Both slots as they are now; `spare_bytes` is what fits, `block_bytes` what one erase clears."""
+    """Both slots as they are now; `spare_bytes` is what fits, `block_bytes` what one erase clears.
 
-    __slots__ = ("running", "spare", "spare_bytes", "block_bytes")
+    `enforces_trial` tells that the bootloader itself takes back an image nobody confirmed; where it does not, the agent
+    has to.
+    """
+
+    __slots__ = ("running", "spare", "spare_bytes", "block_bytes", "enforces_trial")
     running: SlotImage
     spare: SlotImage
     spare_bytes: int
     block_bytes: int
+    enforces_trial: bool
 
     def check(self) -> None:
         # A piece that reached beyond its block would be written where nothing was erased.

@@ -1,6 +1,7 @@
 """`surefoot agent`: one robot's agent, with its two slots in a directory."""
 
 import shlex
+import signal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,12 +39,17 @@ def init(
     version: Annotated[str, typer.Option("--version", help="That firmware's version.")],
     ca: Annotated[Path | None, typer.Option("--ca", help="Certificate (PEM) that vouches for the server.")] = None,
     self_test: Annotated[
-        str | None, typer.Option("--self-test", help="Command to run on trial; exit code 0 keeps the new image.")
+        str | None,
+        typer.Option(
+            "--self-test",
+            help="Command to run on trial, once for each check with its name behind it; exit code 0 passes.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a robot: a directory with two slots, the first image in one of them, and the agent's configuration."""
-    from surefoot.shell.posix import AgentConfig, make_companion
+    from surefoot.shell.agent_config import AgentConfig
+    from surefoot.shell.posix import make_companion
     from surefoot.wire.image_header import has_magic
     from surefoot.wire.version import Version
 
@@ -71,11 +77,15 @@ def run(
     once: Annotated[bool, typer.Option("--once", help="Do what there is to do now, then stop.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Boot the robot and keep it up to date; Ctrl-C stops, and the next start counts as a boot."""
+    """Boot the robot and keep it up to date; Ctrl-C stops, and the next start counts as a boot.
+
+    A running agent asks its server at once when it gets SIGUSR1: `kill -USR1 PID`, or `systemctl kill -s USR1`.
+    """
     from surefoot.shell.posix import Companion
 
     companion = Companion(directory, output.warn)
     if not once:
+        signal.signal(signal.SIGUSR1, lambda *_: companion.ask_now())
         companion.run_forever()
     state = companion.run_once()
     value = _facts(state)

@@ -60,7 +60,13 @@ class ControllerSlots:
         said = self._wait_while((BUSY,))
         state = TRIAL if said.meaning == TRIAL else CONFIRMED
         self._seen = SlotImage(slot=_label(said), digest=self._digest(said), version=said.version, state=state)
-        return Slots(running=self._seen, spare=self._spare(said), spare_bytes=IMAGE_BYTES_MAX, block_bytes=BLOCK_BYTES)
+        return Slots(
+            running=self._seen,
+            spare=self._spare(said),
+            spare_bytes=IMAGE_BYTES_MAX,
+            block_bytes=BLOCK_BYTES,
+            enforces_trial=True,
+        )
 
     def prepare_spare(self) -> None:
         """Forget the staged file, and that one was uploaded."""

@@ -69,6 +69,7 @@ class DirectorySlots:
             spare=self._image(_other(running)),
             spare_bytes=IMAGE_BYTES_MAX,
             block_bytes=BLOCK_BYTES,
+            enforces_trial=True,
         )
 
     def prepare_spare(self) -> None:

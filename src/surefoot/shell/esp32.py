@@ -66,7 +66,13 @@ class Esp32Slots:
         if digest is not None:
             spare_state = _SPARE_STATE.get(self._state_of(self._spare), UNKNOWN)
         spare = SlotImage(slot=_label(self._spare), digest=digest, version=version, state=spare_state)
-        return Slots(running=running, spare=spare, spare_bytes=_size_bytes(self._spare), block_bytes=self._block_bytes)
+        return Slots(
+            running=running,
+            spare=spare,
+            spare_bytes=_size_bytes(self._spare),
+            block_bytes=self._block_bytes,
+            enforces_trial=True,
+        )
 
     def prepare_spare(self) -> None:
         """Erase the spare slot's boot record, unless the bootloader would start another image without it.

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from surefoot.agent.preflight import Conditions
 from surefoot.agent.values import Slots
 from surefoot.wire.offer import Answer
 from surefoot.wire.report import Report
@@ -79,11 +80,11 @@ class Transport(Protocol):
 class Host(Protocol):
     """The rest of the robot."""
 
-    def preflight(self) -> str | None:
-        """Return the code that speaks against updating now, or None."""
+    def conditions(self) -> Conditions:
+        """Return how the robot is at this moment."""
 
-    def self_test(self, timeout_s: int) -> str | None:
-        """Run the validation window; return the code of the check that failed, or None."""
+    def passes(self, check: str, timeout_s: int) -> bool:
+        """Run one named check of the validation window; one that takes longer than it may has not passed."""
 
     def pause(self, delay_s: int) -> None:
         """Wait about so long, with the robot's own jitter."""

@@ -62,6 +62,7 @@ class RaucSlots:
             spare=self._image(spare, _spare_state(spare, status, trial)),
             spare_bytes=IMAGE_BYTES_MAX,
             block_bytes=BLOCK_BYTES,
+            enforces_trial=True,
         )
 
     def prepare_spare(self) -> None:

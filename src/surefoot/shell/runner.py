@@ -8,6 +8,7 @@ import hashlib
 
 from surefoot.agent import effects as do
 from surefoot.agent import events as on
+from surefoot.agent.preflight import held_by
 from surefoot.agent.resume import boot
 from surefoot.agent.table import advance
 from surefoot.wire.errors import Damaged, Interrupted, Refused
@@ -100,7 +101,7 @@ class Runner:
         elif isinstance(effect, do.Exchange):
             return self._exchange(effect)
         elif isinstance(effect, do.Preflight):
-            code = self.host.preflight()
+            code = held_by(self.host.conditions())
             return on.PreflightPassed() if code is None else on.PreflightHeld(code=code)
         elif isinstance(effect, do.PrepareSpare):
             self.slots.prepare_spare()
@@ -113,13 +114,12 @@ class Runner:
         elif isinstance(effect, do.SetBootSlot):
             return self._set_boot_slot()
         elif isinstance(effect, do.RunSelfTest):
-            code = self.host.self_test(effect.timeout_s)
-            return on.SelfTestPassed() if code is None else on.SelfTestFailed(code=code)
+            return self._self_test(effect)
         elif isinstance(effect, do.Confirm):
             self.slots.confirm()
             return on.Confirmed(slots=self.slots.look())
         elif isinstance(effect, do.GoBack):
-            self.slots.go_back()
+            self._go_back()
         elif isinstance(effect, do.ScheduleRetry):
             self.host.pause(effect.delay_s)
             return on.RetryDue()
@@ -194,6 +194,19 @@ class Runner:
             chip_id=chip_id,
             image_code=image_code,
         )
+
+    def _self_test(self, effect: "do.RunSelfTest") -> "on.Event":
+        for check in effect.checks:
+            if not self.host.passes(check.name, check.timeout_s):
+                return on.SelfTestFailed(code=check.code)
+        return on.SelfTestPassed()
+
+    def _go_back(self) -> None:
+        try:
+            self.slots.go_back()
+        except Damaged as error:
+            # The restart that follows ends the trial all the same, and the bootloader finds what there is to boot.
+            self.host.log(f"{error.code}: {error.message}")
 
     def _set_boot_slot(self) -> "on.Event | None":
         try:

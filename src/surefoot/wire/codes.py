@@ -29,12 +29,23 @@ CODES = {
     "download-interrupted": "The download broke off: it goes on from the last recorded range.",
     "server-unreachable": "The server did not answer: check network, address and certificate.",
     "trial-interrupted": "The trial ended without a verdict, by power loss or a crash: it may be tried again.",
-    "trial-failed": "The self-test failed on trial and the robot went back: read the robot's log before retrying.",
     "confirm-interrupted": "Power failed while the image was confirmed and the robot went back: try again.",
     "confirm-failed": "The boot record could not be set to confirmed: the robot goes back.",
     "stage-failed": "The boot slot could not be set in the allowed attempts: check the robot's flash.",
     "unknown-journal": "The journal and the slots fit no known story: the robot keeps its confirmed image.",
     "damaged-journal": "Both copies of the journal were unreadable: the robot started a new one in a new epoch.",
+    # Why a robot that could go on waits; it is looked at again.
+    "held-safety": "The safety state is not NORMAL: clear it.",
+    "held-motors": "The motors are not idle: let the robot finish.",
+    "held-battery": "The battery is at or below 50 %: charge the robot.",
+    "held-temperature": "The temperature is at its warning level: let the robot cool.",
+    "held-signal": "The Wi-Fi signal is below -70 dBm: move the robot closer.",
+    "held-companion": "The companion does not speak the new firmware's protocol: update the companion first.",
+    # Which check of the validation window failed.
+    "trial-failed-safety": "The safety self-test failed on trial and the robot went back: read its log.",
+    "trial-failed-relay": "The relay check failed on trial and the robot went back: read its log.",
+    "trial-failed-sensors": "The sensors did not come up on trial and the robot went back: read its log.",
+    "cancelled": "The server took the offer back before the restart: the rollout was halted.",
     # What the server refuses.
     "refused-report-format": "The report is malformed: correct the named field.",
     "refused-body-too-large": "The body is larger than this address takes: send less.",
@@ -121,8 +132,8 @@ CODES = {
     "misuse-package-missing": "A package with real firmware is not installed: run the set-up.",
 }
 
-# A robot that rolled back for one of these did not judge the image: power or chance did.
-RETRYABLE = ("trial-interrupted", "confirm-interrupted", "stage-failed")
+# A robot that gave up for one of these did not judge the image: power, chance or the server did.
+RETRYABLE = ("trial-interrupted", "confirm-interrupted", "stage-failed", "cancelled")
 
 # Named refusals: why a robot gets no offer now. Data, not errors; stored and shown.
 NAMED_REFUSALS = {

@@ -41,7 +41,8 @@ class Label(Record):
 class Journal(Record):
     """Everything remembered.
 
-    `offer` is what the robot works on or last worked on; `attempts` are the trial boots burnt for it, `restarts` the
+    `offer` is what the robot works on or last worked on; `attempts` are the tries burnt for it, `trial_boots` the
+    boots of the present one on trial, `restarts` the
     downloads begun anew because the last one was damaged; `header` is the signed header as received, b"" before that;
     `source_slot` and `source_digest` are what ran when the offer was taken; `received_bytes` is how much of the image
     stands in the spare slot for sure.
@@ -53,6 +54,7 @@ class Journal(Record):
         "state",
         "offer",
         "attempts",
+        "trial_boots",
         "restarts",
         "code",
         "acknowledged",
@@ -68,6 +70,7 @@ class Journal(Record):
     state: str
     offer: "Offer | None"
     attempts: int
+    trial_boots: int
     restarts: int
     code: "str | None"
     acknowledged: bool
@@ -113,6 +116,7 @@ def blank_journal(epoch: str) -> Journal:
         state=IDLE,
         offer=None,
         attempts=0,
+        trial_boots=0,
         restarts=0,
         code=None,
         acknowledged=False,
@@ -173,6 +177,7 @@ def _journal(fields: Fields) -> Journal:
         state=fields.choice("state", STATES),
         offer=offer_from_object(fields.source["offer"]) if fields.has("offer") else None,
         attempts=fields.integer("attempts"),
+        trial_boots=fields.integer("trial_boots") if fields.has("trial_boots") else 0,
         restarts=fields.integer("restarts"),
         code=fields.optional_text("code", limits.CODE_CHARS_MAX, ID_CHARS),
         acknowledged=fields.flag("acknowledged"),

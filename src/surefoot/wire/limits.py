@@ -7,7 +7,7 @@ REPORT_BYTES_MAX = 8192
 ANSWER_BYTES_MAX = 8192
 JOURNAL_BYTES_MAX = 4096
 # The rest of a journal copy is what else it may have to hold at most; the tests build that journal.
-OFFER_BYTES_MAX = 2900
+OFFER_BYTES_MAX = 2850
 
 # AWS IoT thing names allow 128 characters of this alphabet; FreeRTOS firmware holds job ids of 63.
 ROBOT_ID_CHARS_MAX = 128

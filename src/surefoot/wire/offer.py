@@ -54,12 +54,14 @@ class Offer(Record):
 class Answer(Record):
     """What the server answers to a report: the assignment whose end it has recorded, an offer, and when to ask next.
 
-    `stale` tells a robot that the fleet knows later facts of it than these: its counters went back.
+    `cancelled` names an assignment that must not go on, if that can still be helped; `stale` tells a robot that the
+    fleet knows later facts of it than these: its counters went back.
     """
 
-    __slots__ = ("acknowledged", "offer", "stale", "next_check_s")
+    __slots__ = ("acknowledged", "offer", "cancelled", "stale", "next_check_s")
     acknowledged: "str | None"
     offer: "Offer | None"
+    cancelled: "str | None"
     stale: bool
     next_check_s: "int | None"
 
@@ -123,6 +125,7 @@ def parse_answer(data: bytes) -> Answer:
     return Answer(
         acknowledged=fields.optional_text("acknowledged", limits.ASSIGNMENT_ID_CHARS_MAX, ID_CHARS),
         offer=offer_from_object(fields.source["order"]) if fields.has("order") else None,
+        cancelled=fields.optional_text("cancel", limits.ASSIGNMENT_ID_CHARS_MAX, ID_CHARS),
         stale=fields.flag("stale"),
         next_check_s=fields.optional_integer("next_check_s"),
     )
@@ -134,6 +137,7 @@ def encode_answer(answer: Answer) -> bytes:
         {
             "acknowledged": answer.acknowledged,
             "order": None if answer.offer is None else offer_to_object(answer.offer),
+            "cancel": answer.cancelled,
             "stale": answer.stale,
             "next_check_s": answer.next_check_s,
         }

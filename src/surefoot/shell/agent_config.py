@@ -1,0 +1,118 @@
+"""The agent's configuration: one TOML file in its directory."""
+
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from surefoot.agent.values import Identity
+from surefoot.trust import p256
+from surefoot.trust.keys import KeyRing, PublicKey
+from surefoot.wire import limits
+from surefoot.wire.errors import Refused
+from surefoot.wire.fields import NAME_CHARS, Fields
+from surefoot.wire.version import Version
+
+CONFIG_FILE = "agent.toml"
+CODE = "refused-agent-config"
+# What is updated: two slots in a directory, a controller over HTTP, or the companion itself through RAUC.
+DRIVERS = ("directory", "controller", "rauc")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentConfig:
+    """What one agent is told in its file.
+
+    `token_file` holds the bearer token, `trusted_keys` are public keys in DER, `ca_file` vouches for the server;
+    `driver` names what is updated, `controller_…` how to reach it if that is a controller.
+
+    `self_test_command` is run on trial, once for each check with its name behind it, and passes with exit code 0;
+    `conditions_command` prints the robot's conditions as a JSON object (`agent.preflight.Conditions`).
+    """
+
+    robot_id: str
+    sku: str
+    server: str
+    token_file: Path
+    trusted_keys: tuple[Path, ...]
+    ca_file: Path | None = None
+    version_floor: str = "0.0.0"
+    driver: str = DRIVERS[0]
+    controller_url: str | None = None
+    controller_token_file: Path | None = None
+    self_test_command: tuple[str, ...] = ()
+    conditions_command: tuple[str, ...] = ()
+
+
+def read_config(directory: Path) -> AgentConfig:
+    """Read `agent.toml`; `Refused` (`refused-agent-config`) names what is wrong in it."""
+    path = directory / CONFIG_FILE
+    try:
+        fields = Fields(tomllib.loads(read_file(path).decode()), CODE, str(path))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Refused(CODE, f"{path} is not TOML ({error}): correct it.") from error
+    return AgentConfig(
+        robot_id=fields.text("robot_id", limits.ROBOT_ID_CHARS_MAX, NAME_CHARS),
+        sku=fields.text("sku", limits.NAME_CHARS_MAX, NAME_CHARS),
+        server=fields.text("server", limits.URL_CHARS_MAX),
+        token_file=Path(fields.text("token_file", 4096)),
+        trusted_keys=tuple(Path(str(path)) for path in fields.array("trusted_keys", limits.TRUSTED_KEYS_MAX)),
+        ca_file=_optional_path(fields, "ca_file"),
+        version_floor=fields.optional_text("version_floor", limits.NAME_CHARS_MAX) or "0.0.0",
+        driver=fields.choice("driver", DRIVERS) if fields.has("driver") else DRIVERS[0],
+        controller_url=fields.optional_text("controller_url", limits.URL_CHARS_MAX),
+        controller_token_file=_optional_path(fields, "controller_token_file"),
+        self_test_command=tuple(str(word) for word in fields.array("self_test_command", 64)),
+        conditions_command=tuple(str(word) for word in fields.array("conditions_command", 64)),
+    )
+
+
+def config_text(config: AgentConfig) -> str:
+    """Return the configuration as it stands in its file."""
+    values: dict[str, Any] = {
+        "robot_id": config.robot_id,
+        "sku": config.sku,
+        "server": config.server,
+        "token_file": str(config.token_file),
+        "trusted_keys": [str(path) for path in config.trusted_keys],
+        "version_floor": config.version_floor,
+        "driver": config.driver,
+        "self_test_command": list(config.self_test_command),
+        "conditions_command": list(config.conditions_command),
+    }
+    if config.ca_file is not None:
+        values["ca_file"] = str(config.ca_file)
+    # A JSON string or array of strings is the same in TOML.
+    return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
+
+
+def _optional_path(fields: Fields, key: str) -> Path | None:
+    return Path(fields.text(key, 4096)) if fields.has(key) else None
+
+
+def identity_of(config: AgentConfig) -> Identity:
+    """Return who the robot is, with the keys the configuration names.
+
+    Raises:
+        Refused: `refused-file-unreadable`, `refused-key-format`, `refused-version-format`.
+    """
+    return Identity(
+        robot_id=config.robot_id,
+        sku=config.sku,
+        ring=KeyRing(keys=tuple(PublicKey.from_der(read_file(path)) for path in config.trusted_keys)),
+        verify=p256.verify,
+        version_floor=Version.parse(config.version_floor),
+        protocol=1,
+        companion_version=None,
+        chip_id=None,
+        attempts_max=3,
+    )
+
+
+def read_file(path: Path) -> bytes:
+    """Return the file's bytes; `Refused` (`refused-file-unreadable`)."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Refused("refused-file-unreadable", f"Cannot read {path}: {error.strerror}.") from error
