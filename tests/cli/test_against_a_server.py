@@ -125,6 +125,8 @@ def test_a_damaged_image_never_leaves_this_machine(publish: Run, operate: Run, t
 
 def test_a_rollout_is_started_paused_resumed_and_halted(publish: Run, ask: Run, operate: Run) -> None:
     release = publish("leg", "0.2.1")
+    for robot_id in ("leg-001", "leg-002"):
+        ask("robot", "add", robot_id, "--sku", release["sku"])
     rollout = ask("rollout", "start", release["release_id"], "--internal", "leg-001", "--internal", "leg-002")
     rollout_id = rollout["rollout_id"]
     assert rollout["plan"]["phases"][0]["robots"] == ["leg-001", "leg-002"]

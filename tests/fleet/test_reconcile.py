@@ -72,6 +72,9 @@ CASES: dict[str, tuple[Facts, dict[str, Any], tuple[Status, str | None, Order, b
     "rolled back, worth another try": (
         ROLLED_BACK, {}, (Status.ROLLED_BACK, "trial-interrupted", Order.OFFER, False)),
     "rolled back": (FAILED, {}, (Status.ROLLED_BACK, "trial-failed", Order.ACKNOWLEDGE, True)),
+    "cancelled, to be offered again": (
+        facts(OTHER, assignment=said("refused", 1, "cancelled")), {},
+        (Status.WAITING, "cancelled", Order.OFFER, False)),
     "refused": (
         facts(OTHER, assignment=said("refused", 0, "refused-sku")), {},
         (Status.REFUSED, "refused-sku", Order.ACKNOWLEDGE, True)),
@@ -212,9 +215,11 @@ def test_a_rollback_is_tried_again_only_while_attempts_are_left() -> None:
 
 
 def test_a_held_offer_waits_under_the_name_of_its_refusal() -> None:
-    for known in (RUNS_OTHER, ROLLED_BACK, facts(None)):
+    for known in (RUNS_OTHER, facts(None)):
         held = verdict(known, held="paused")
         assert (held.code, held.next_order) == ("paused", Order.ACKNOWLEDGE)
+    held = verdict(ROLLED_BACK, held="paused")
+    assert (held.code, held.next_order) == ("trial-interrupted", Order.ACKNOWLEDGE), "why it went back is not hidden"
     assert verdict(LOADING, held="paused").code is None
     assert verdict(facts(WANTED.digest), held="halted").code is None
 
@@ -375,3 +380,18 @@ def test_a_status_changes_and_its_history_stays(fleet: FleetCase) -> None:
         fleet.hear(robot)
     statuses = [entry.text.split(".")[2] for entry in fleet.history() if entry.kind == "status"]
     assert statuses == ["1: downloading", "1: verifying", "1: rebooting"]
+
+
+@pytest.mark.parametrize("state", ["downloading", "verifying", "staged"])
+def test_a_halt_takes_back_what_a_robot_works_on_and_a_pause_lets_it_finish(state: str) -> None:
+    busy = facts(OTHER, assignment=said(state, 0))
+    assert verdict(busy, held="halted").next_order is Order.CANCEL
+    assert verdict(busy, held="paused").next_order is Order.NOTHING
+    assert verdict(busy).next_order is Order.NOTHING
+
+
+def test_what_a_halt_took_back_is_offered_again_once_a_person_resumes() -> None:
+    cancelled = facts(OTHER, assignment=said("refused", 1, "cancelled"))
+    assert verdict(cancelled, held="halted").next_order is Order.ACKNOWLEDGE
+    assert verdict(cancelled).next_order is Order.OFFER
+    assert not verdict(cancelled).failed

@@ -61,11 +61,12 @@ def test_a_robot_without_an_assignment_is_shown_with_the_refusal_that_keeps_it_f
 ) -> None:
     robot = fleet.enrol(version="0.3.0" if code == "newer-version" else "0.2.0")
     fleet.hear(robot)
+    other = fleet.enrol("other")
     if code != "no-rollout":
         named = (Phase(name="internal", robots=("other",), soak_s=0),) if code == "phase-closed" else ()
         rollout = fleet.start("0.2.1", Plan(phases=(*named, *EVERYONE.phases), capacity=1))
         if code == "at-capacity":
-            fleet.offered(fleet.enrol("other"))
+            fleet.offered(other)
         if code in {"paused", "halted"}:
             fleet.run(lambda rows: rows.put_rollout(replace(rollout, state=RolloutState(code))))
     assert fleet.hear(robot).offer is None

@@ -10,6 +10,7 @@ from support import code_of
 from surefoot.fleet.model import RolloutState, Status
 from surefoot.fleet.rollouts import OUTAGE_S, halt_rollout, pause_rollout, progress, resume_rollout, start_rollout
 from surefoot.rollout.plan import Phase, Plan
+from surefoot.wire.errors import Refused
 
 SOAK_S = HOUR_S / 2
 INTERNAL = Phase(name="internal", robots=("robot-1",), soak_s=SOAK_S)
@@ -38,10 +39,18 @@ def fail(fleet: FleetCase, voice: Voice) -> None:
 
 
 def test_a_rollout_is_one_row_and_opens_its_first_phase(fleet: FleetCase) -> None:
+    fleet.enrol("robot-1")
     rollout = fleet.start("0.2.1", TWO_PHASES)
     assert (rollout.state, rollout.phase, rollout.phase_opened_at_s) == (RolloutState.RUNNING, 0, START_S)
     assert (rollout.sku, rollout.plan) == ("standard", TWO_PHASES)
     assert fleet.rollout(rollout.rollout_id) == rollout
+
+
+def test_a_plan_that_names_a_robot_nobody_enrolled_is_refused(fleet: FleetCase) -> None:
+    with pytest.raises(Refused) as error:
+        fleet.start("0.2.1", TWO_PHASES)
+    assert error.value.code == "not-found-robot"
+    assert "robot-1" in error.value.message
 
 
 def test_a_rollout_of_no_release_is_refused(fleet: FleetCase) -> None:
@@ -163,8 +172,9 @@ def test_a_robot_that_joins_late_is_reached_and_waited_for(fleet: FleetCase) -> 
 
 
 def test_a_second_tick_at_the_same_time_changes_nothing(fleet: FleetCase) -> None:
+    robot = fleet.enrol("robot-1")
     rollout_id = fleet.start("0.2.1", TWO_PHASES).rollout_id
-    fleet.install(fleet.enrol("robot-1"))
+    fleet.install(robot)
     for after_s in (1, SOAK_S, HOUR_S):
         fleet.watch(after_s)
         before = replace(fleet.rollout(rollout_id), reason=""), fleet.assignment(), fleet.history()
@@ -285,8 +295,9 @@ def test_a_rollout_without_any_robot_does_not_finish(fleet: FleetCase) -> None:
 
 def test_a_phase_does_not_pass_while_a_robot_it_names_is_not_heard_from(fleet: FleetCase) -> None:
     named, silent = Phase(name="internal", robots=("robot-1", "robot-2"), soak_s=0), fleet.enrol("robot-2")
+    heard = fleet.enrol("robot-1")
     rollout_id = fleet.start("0.2.1", Plan(phases=(named, FULL))).rollout_id
-    fleet.install(fleet.enrol("robot-1"))
+    fleet.install(heard)
     fleet.watch(HOUR_S)
     assert (fleet.rollout(rollout_id).phase, fleet.rollout(rollout_id).reason) == (
         0,
@@ -437,8 +448,7 @@ def test_of_two_rollbacks_worth_another_try_one_is_offered_where_there_is_one_pl
     resume(fleet, rollout_id)
     assert [fleet.hear(voice).offer is not None for voice in (second, first)] == [True, False]
     held = fleet.assignment("robot-1")
-    assert (held.status, held.code, held.is_open) == (Status.ROLLED_BACK, "at-capacity", False)
-    assert fleet.status("robot-1").verdict.code == "at-capacity"
+    assert (held.status, held.code, held.is_open) == (Status.ROLLED_BACK, "trial-interrupted", False)
     second.runs("0.2.1")
     fleet.hear(second)
     assert fleet.hear(first).offer is not None

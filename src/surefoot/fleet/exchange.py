@@ -56,11 +56,12 @@ def exchange(
     judged = _judged(rows, robot, facts, now_s, new_id)
     if judged is None:
         next_check_s = _pace(robot, settings, busy=False)
-        return Answer(acknowledged=acknowledged, offer=None, stale=stale, next_check_s=next_check_s)
+        return Answer(acknowledged=acknowledged, offer=None, cancelled=None, stale=stale, next_check_s=next_check_s)
     offer = _offer(rows, judged, facts, settings)
     return Answer(
         acknowledged=acknowledged,
         offer=offer,
+        cancelled=judged.assignment.assignment_id if judged.verdict.next_order is Order.CANCEL else None,
         stale=stale,
         next_check_s=_pace(robot, settings, busy=judged.verdict.status in _BUSY or offer is not None),
     )

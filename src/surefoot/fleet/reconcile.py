@@ -40,6 +40,7 @@ class Order(StrEnum):
     NOTHING = "nothing"
     ACKNOWLEDGE = "acknowledge"
     OFFER = "offer"
+    CANCEL = "cancel"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +115,9 @@ TABLE: tuple[Row, ...] = (
         status=S.ROLLED_BACK, order=Order.OFFER, reason="It went back, but not because of the image: offered again."),
     Row(name="rolled back", running=O, device=(Device.ROLLED_BACK,), retry=False,
         status=S.ROLLED_BACK, order=Order.ACKNOWLEDGE, failed=True, reason="It went back to its previous image."),
-    Row(name="refused", running=O, device=(Device.REFUSED,),
+    Row(name="cancelled, to be offered again", running=O, device=(Device.REFUSED,), retry=True, overdue=False,
+        status=S.WAITING, order=Order.OFFER, reason="Its update was cancelled and may be offered again."),
+    Row(name="refused", running=O, device=(Device.REFUSED,), retry=False,
         status=S.REFUSED, order=Order.ACKNOWLEDGE, failed=True, reason="It refused the offer."),
     Row(name="drifted, being repaired", running=O, confirmed=True, installed_before=True, device=BUSY,
         status=S.DRIFTED, order=Order.NOTHING, reason="It ran the wanted image before, and is on its way back to it."),
@@ -150,9 +153,7 @@ TABLE: tuple[Row, ...] = (
 IN_PROGRESS_STATUS = {
     wire_report.DOWNLOADING: Status.DOWNLOADING,
     wire_report.VERIFYING: Status.VERIFYING,
-    wire_report.STAGED: Status.REBOOTING,
-    wire_report.TRIAL: Status.REBOOTING,
-    wire_report.CONFIRMING: Status.REBOOTING,
+    **dict.fromkeys((wire_report.STAGED, wire_report.TRIAL, wire_report.CONFIRMING), Status.REBOOTING),
 }
 
 DEVICE_SAYS = {
@@ -166,18 +167,14 @@ DEVICE_SAYS = {
 def reconcile(wanted: Wanted | None, facts: Facts | None, record: Record | None, now_s: float) -> Verdict:
     """Return what is true of a robot, and what to say to it next.
 
-    Args:
-        wanted: What should run; None when nothing was ever assigned.
-        facts: The robot's greatest report; None when it never reported.
-        record: What the server holds about the assignment; given exactly when `wanted` is.
-        now_s: Unix seconds.
+    `wanted` is what should run and `record` what the server holds about it, both None when nothing was ever assigned;
+    `facts` is the robot's greatest report, None when it never reported; `now_s` is in Unix seconds.
     """
     if wanted is None or record is None:
-        reason = "Nothing is assigned to it."
-        return Verdict(status=Status.UNASSIGNED, code=None, reason=reason, next_order=Order.NOTHING)
+        nothing = "Nothing is assigned to it."
+        return Verdict(status=Status.UNASSIGNED, code=None, reason=nothing, next_order=Order.NOTHING)
     said = _said_of(wanted, facts)
-    device = _device(said)
-    running = _running(wanted, facts, said)
+    device, running = _device(said), _running(wanted, facts, said)
     confirmed = facts is not None and facts.report.running.state == wire_report.CONFIRMED
     heard_at_s = record.assigned_at_s if facts is None else facts.heard_at_s
     overdue = now_s - max(heard_at_s, record.watched_since_s) > record.silence_deadline_s
@@ -195,15 +192,24 @@ def reconcile(wanted: Wanted | None, facts: Facts | None, record: Record | None,
     status = row.status or IN_PROGRESS_STATUS[said.state if said else ""]
     held = record.held if row.order is Order.OFFER else None
     busy = device in (Device.IN_PROGRESS, Device.CUT_OFF)
+    # A halt is for cause: who has not restarted into the release yet must not.
+    cancels = busy and record.held == "halted"
+    order = Order.CANCEL if cancels else Order.ACKNOWLEDGE if held else row.order
     return Verdict(
         status=status,
-        code=held or (said.code if said is not None and status is not Status.INSTALLED else None),
+        code=_code(status, held, said),
         reason=row.reason,
-        next_order=Order.ACKNOWLEDGE if held else row.order,
+        next_order=order,
         failed=row.failed,
         is_open=not overdue and (busy or (row.order is Order.OFFER and held is None)),
         silent_since_s=heard_at_s if overdue else None,
     )
+
+
+def _code(status: Status, held: str | None, said: wire_report.AssignmentReport | None) -> str | None:
+    """Return why: for an ending the robot's own code, else first what holds the next offer back."""
+    own = None if said is None or status is Status.INSTALLED else said.code
+    return own or held if status is Status.ROLLED_BACK else held or own
 
 
 def _said_of(wanted: Wanted, facts: Facts | None) -> wire_report.AssignmentReport | None:
@@ -237,6 +243,6 @@ def _running(wanted: Wanted, facts: Facts | None, said: wire_report.AssignmentRe
 def _worth_another_try(device: Device, said: wire_report.AssignmentReport | None, record: Record) -> bool:
     if said is not None and said.attempts >= record.attempts_max:
         return False
-    if device is Device.ROLLED_BACK:
+    if device in (Device.ROLLED_BACK, Device.REFUSED):
         return said is not None and said.code in RETRYABLE
     return record.repair_drift

@@ -35,9 +35,13 @@ def start_rollout(rows: Rows, release_id: str, plan: Plan, rollout_id: str, salt
         now_s: Unix seconds.
 
     Raises:
-        Refused: `not-found-release`.
+        Refused: `not-found-release`, `not-found-robot` when the plan names one that is not enrolled.
     """
     release = _release(rows, release_id)
+    for robot_id in (robot_id for phase in plan.phases for robot_id in phase.robots):
+        if rows.robot(robot_id) is None:
+            detail = f"The plan names robot {robot_id}, which the fleet does not know: enrol it or correct the plan."
+            raise Refused("not-found-robot", detail)
     rollout = Rollout(
         rollout_id=rollout_id,
         release_id=release_id,
@@ -105,23 +109,27 @@ def progress(rows: Rows, rollout_id: str, now_s: float) -> RolloutProgress:
 
 def tick(rows: Rows, now_s: float) -> list[str]:
     """Run the engine once over every rollout that is not finished; return a sentence for each thing that changed."""
-    changes = []
-    for stored in rows.rollouts():
-        if stored.state is RolloutState.FINISHED:
-            continue
-        rollout = _watched(stored, now_s)
-        facts = gather(rows, rollout, _release(rows, rollout.release_id), now_s)
-        if stored.state is RolloutState.RUNNING:
-            rollout = replace(rollout, soaked_s=_soaked_s(stored, facts, now_s))
-            standing = Standing(phase=rollout.phase, soaked_s=rollout.soaked_s)
-            rollout = _apply(rollout, decide(rollout.plan, standing, facts), now_s)
-        rows.put_rollout(rollout)
-        if rollout.state is RolloutState.FINISHED:
-            rows.put_release(replace(_release(rows, rollout.release_id), stable=True))
-        # A countdown in the reason is worth storing, but not worth telling each time it moves.
-        if (rollout.state, rollout.phase) != (stored.state, stored.phase):
-            changes.append(f"Rollout {rollout.rollout_id}: {rollout.reason}")
-    return changes
+    changes = (look_at(rows, rollout, now_s) for rollout in rows.rollouts())
+    return [change for change in changes if change is not None]
+
+
+def look_at(rows: Rows, stored: Rollout, now_s: float) -> str | None:
+    """Run the engine once over one rollout; return the sentence for what changed, None when nothing did."""
+    if stored.state is RolloutState.FINISHED:
+        return None
+    rollout = _watched(stored, now_s)
+    facts = gather(rows, rollout, _release(rows, rollout.release_id), now_s)
+    if stored.state is RolloutState.RUNNING:
+        rollout = replace(rollout, soaked_s=_soaked_s(stored, facts, now_s))
+        standing = Standing(phase=rollout.phase, soaked_s=rollout.soaked_s)
+        rollout = _apply(rollout, decide(rollout.plan, standing, facts), now_s)
+    rows.put_rollout(rollout)
+    if rollout.state is RolloutState.FINISHED:
+        rows.put_release(replace(_release(rows, rollout.release_id), stable=True))
+    # A countdown in the reason is worth storing, but not worth telling each time it moves.
+    if (rollout.state, rollout.phase) == (stored.state, stored.phase):
+        return None
+    return f"Rollout {rollout.rollout_id}: {rollout.reason}"
 
 
 def _is_unbroken(rollout: Rollout, now_s: float) -> bool:
