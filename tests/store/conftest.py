@@ -1,6 +1,7 @@
 """Every filling of a port, by name: the contract suites run on each of them."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,12 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return URLS[request.param](tmp_path)
 
 
+def _on_database(name: str, path: Path) -> Store:
+    return SqlStore(URLS[name](path))
+
+
 STORES: dict[str, Callable[[Path], Store]] = {
-    **{name: (lambda path, url=url: SqlStore(url(path))) for name, url in URLS.items()},
+    **{name: partial(_on_database, name) for name in URLS},
     "memory": lambda _path: MemoryStore(),
 }
 

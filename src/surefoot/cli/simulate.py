@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Faults are shown by name up to here; the count says how many there are.
 FAULTS_SHOWN = 10
+# A broken promise takes a line, and its story follows.
+PROMISES_SHOWN = 3
 
 app = noun("Let a simulated world try to break the promise.")
 
@@ -85,7 +87,7 @@ def world(
         sys.stderr.write("\n".join([f"The story of seed {told}:", *story, ""]))
         break
     if totals.broken:
-        named = "; ".join(totals.broken[:FAULTS_SHOWN])
+        named = "; ".join(totals.broken[:PROMISES_SHOWN])
         raise Damaged("simulation-broken", f"{len(totals.broken)} promises were broken: {named}")
 
 

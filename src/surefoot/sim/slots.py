@@ -19,8 +19,9 @@ SPARE_STATE = {ota.VALID: CONFIRMED, ota.INVALID: ROLLED_BACK, ota.ABORTED: ROLL
 class ChipSlots:
     """Running and spare slot of a booted chip. Fills `shell.ports.SlotDriver`."""
 
-    def __init__(self, app: AppUpdate, *, block_bytes: int = SECTOR_BYTES) -> None:
+    def __init__(self, app: AppUpdate, *, block_bytes: int = SECTOR_BYTES, enforces_trial: bool = True) -> None:
         self._app = app
+        self._enforces_trial = enforces_trial
         self._block_bytes = block_bytes
 
     def look(self) -> Slots:
@@ -32,6 +33,7 @@ class ChipSlots:
             spare=_image(spare, SPARE_STATE.get(self._app.slot_state(spare.label) or ota.NEW, UNKNOWN)),
             spare_bytes=spare.size_bytes,
             block_bytes=self._block_bytes,
+            enforces_trial=self._enforces_trial,
         )
 
     def prepare_spare(self) -> None:

@@ -22,17 +22,22 @@ NEW_VERSION = "0.2.1"
 GEOMETRIES = (SMALL, NO_FACTORY, THREE_SLOTS)
 # Worlds a process gets at a time: enough that making its fleet does not count, few enough for a bar that moves.
 WORLDS_A_TASK = 120
+# Prime, so that it visits every operation of a recovery of another length before it comes back.
+PAIR_STRIDE = 101
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strand:
-    """Worlds that share a chip and a firmware's behaviour; `rollback` tells how the bootloader was built."""
+    """Worlds that share a chip and a firmware's behaviour; `rollback` tells how the bootloader was built.
+
+    Every `step`-th operation is cut, and every `pair_every`-th of those worlds once more in its recovery.
+    """
 
     geometry: Geometry
     behaviour: Behaviour
     rollback: bool
     step: int
-    pair_step: int
+    pair_every: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +59,14 @@ class Totals:
 
 
 def strands(*, full: bool) -> list[Strand]:
-    """Return what a sweep covers: short, a look at everything; full, every operation, and pairs close together."""
+    """Return what a sweep covers: short, a look at everything; full, every operation."""
     return [
         Strand(
             geometry=geometry,
             behaviour=behaviour,
             rollback=rollback,
-            step=1 if full else 29,
-            pair_step=61 if full else 199,
+            step=1 if full else 41,
+            pair_every=3 if full else 1,
         )
         for geometry in GEOMETRIES
         for rollback in (True, False)
@@ -118,11 +123,13 @@ def _worlds(strand: Strand) -> Iterator[World]:
         operations = bench.count_operations(strand.behaviour)
         bench.fleet.close()
     for cut in Cut:
-        for cut_at in range(1, operations + 1, strand.step):
+        for nth, cut_at in enumerate(range(1, operations + 1, strand.step)):
             yield World(cut_at=cut_at, cut=cut, behaviour=strand.behaviour)
-            # Beginning elsewhere at each point, the pairs reach every operation of the recovery over the sweep.
-            for recut_at in range(1 + cut_at % strand.pair_step, operations, strand.pair_step):
-                yield World(cut_at=cut_at, cut=cut, behaviour=strand.behaviour, recut_at=recut_at)
+            if nth % strand.pair_every:
+                continue
+            # One pair a point, each elsewhere in the recovery, so that a sweep reaches all of it.
+            recut_at = 1 + cut_at * PAIR_STRIDE % operations
+            yield World(cut_at=cut_at, cut=cut, behaviour=strand.behaviour, recut_at=recut_at)
 
 
 def _bench(strand: Strand, directory: Path) -> Bench:
