@@ -3,6 +3,7 @@
 The byte-exact one is in `surefoot.sim`, which MicroPython cannot run.
 """
 
+from shell.fakes import PowerCut
 from surefoot.wire import otadata as ota
 
 BLOCK_BYTES = 4096
@@ -16,12 +17,24 @@ class RamChip:
         self.slots = [bytearray(b"\xff" * SLOT_BYTES), bytearray(b"\xff" * SLOT_BYTES)]
         self.slots[0][: len(image)] = image
         self.otadata = bytearray(b"\xff" * (2 * BLOCK_BYTES))
+        self.operations = 0
+        self.cut_at: int | None = None
         self.put(0, 1, ota.VALID)
         self.running = 0
         self.blobs: dict[str, bytes] = {}
+        self.operations = 0
+
+    def draw(self) -> None:
+        """Take power for one operation; the one it is to be cut at is not done."""
+        self.operations += 1
+        if self.operations == self.cut_at:
+            raise PowerCut
 
     def put(self, index: int, seq: int, state: int) -> None:
         start = index * BLOCK_BYTES
+        self.draw()
+        self.otadata[start : start + BLOCK_BYTES] = b"\xff" * BLOCK_BYTES
+        self.draw()
         self.otadata[start : start + ota.RECORD_BYTES] = ota.encode_record(seq, state)
 
     def active(self) -> "tuple[int, ota.OtaRecord]":
@@ -76,10 +89,12 @@ def partition_of(chip: RamChip) -> type:
         def writeblocks(self, block: int, data: bytes, offset_bytes: int) -> None:
             start = block * BLOCK_BYTES + offset_bytes
             assert self.memory[start : start + len(data)] == b"\xff" * len(data), "not erased"
+            chip.draw()
             self.memory[start : start + len(data)] = data
 
         def ioctl(self, command: int, block: int) -> None:
             assert command == 6
+            chip.draw()
             self.memory[block * BLOCK_BYTES : (block + 1) * BLOCK_BYTES] = b"\xff" * BLOCK_BYTES
 
         def get_next_update(self) -> "Partition":
@@ -113,6 +128,7 @@ def nvs_of(chip: RamChip) -> type:
             self.uncommitted[key] = bytes(value)
 
         def commit(self) -> None:
+            chip.draw()
             chip.blobs.update(self.uncommitted)
 
     return NVS

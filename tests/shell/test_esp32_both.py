@@ -1,7 +1,7 @@
 """Whole updates by runner and chip drivers alone, on both interpreters: this file runs on MicroPython too."""
 
-from agent.agent_case import IDENTITY, KEY, NEW_VERSION, file_of, offer_of
-from shell.fakes import MemoryServer, QuietHost
+from agent.agent_case import IDENTITY, KEY, NEW_VERSION, digest_of, file_of, offer_of
+from shell.fakes import MemoryServer, PowerCut, QuietHost
 from shell.ram_chip import RamChip, nvs_of, partition_of
 from surefoot.shell.esp32 import Esp32Slots
 from surefoot.shell.nvs import NvsJournal
@@ -56,3 +56,30 @@ def test_a_failed_self_test_leads_back() -> None:
     assert robot.states == [CONFIRMED, TRIAL, CONFIRMED]
     assert robot.said == ["staged", "trial", "rolled_back"]
     assert Esp32Slots(partition_of(robot.chip)).look().spare.state == ROLLED_BACK
+
+
+def test_a_cut_at_every_operation_ends_on_the_image_that_was_reported() -> None:
+    uncut = Robot()
+    uncut.live()
+    ends = set()
+    for cut_at in range(1, uncut.chip.operations + 1):
+        robot = Robot()
+        robot.chip.cut_at = cut_at
+        try:
+            robot.live()
+            raise AssertionError("the power was not cut")
+        except PowerCut:
+            robot.chip.cut_at = None
+        robot.live()
+        last = robot.server.reports[-1]
+        running = bytes(robot.chip.slots[robot.chip.running])
+        image = NEW if running[: len(NEW)] == NEW else OLD
+        assert last.running.digest == digest_of(image), cut_at
+        assert last.assignment is not None
+        ends.add((last.assignment.state, last.assignment.code, image is NEW))
+    # Cuts on trial, and those that lose the new record while it is confirmed, lead back and say so; it may be tried again.
+    assert ends == {
+        ("installed", None, True),
+        ("rolled_back", "trial-interrupted", False),
+        ("rolled_back", "confirm-interrupted", False),
+    }

@@ -65,7 +65,7 @@ def strands(*, full: bool) -> list[Strand]:
             geometry=geometry,
             behaviour=behaviour,
             rollback=rollback,
-            step=1 if full else 41,
+            step=1 if full else 53,
             pair_every=3 if full else 1,
         )
         for geometry in GEOMETRIES
