@@ -77,7 +77,7 @@ def test_a_cut_at_every_operation_ends_on_the_image_that_was_reported() -> None:
         assert last.running.digest == digest_of(image), cut_at
         assert last.assignment is not None
         ends.add((last.assignment.state, last.assignment.code, image is NEW))
-    # Cuts on trial, and those that lose the new record while it is confirmed, lead back and say so; it may be tried again.
+    # Cuts on trial, and those that lose the new record while it is confirmed, lead back and say so.
     assert ends == {
         ("installed", None, True),
         ("rolled_back", "trial-interrupted", False),
