@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from surefoot.agent import verification
+from surefoot.agent.effects import SetBootSlot
+from surefoot.agent.steps import Step
+from surefoot.agent.values import AgentState
 from surefoot.fleet.model import Status
 from surefoot.fleet.rollouts import OUTAGE_S
 from surefoot.signing.signers import new_key, open_signer
@@ -120,3 +124,20 @@ def test_a_cut_in_an_update_of_real_firmware_ends_installed_and_recorded_so(flee
 
     assert len(endings) > 20
     assert [ending for ending in endings if ending.faults] == []
+
+
+def test_a_sweep_notices_when_the_boot_slot_is_set_before_the_attempt_is_recorded(
+    fleet: SimFleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded_first = verification.stage
+
+    def acted_first(state: AgentState) -> Step:
+        step = recorded_first(state)
+        return Step(state=step.state, effects=(SetBootSlot(), *step.effects))
+
+    monkeypatch.setattr(verification, "stage", acted_first)
+
+    endings = list(sweep(a_small_bench(fleet, SMALL), Behaviour.HEALTHY, (Cut.NOTHING,), step=3))
+
+    faults = {fault for ending in endings for fault in ending.faults}
+    assert faults == {"it tried the image 2 times, and 1 attempts were recorded"}

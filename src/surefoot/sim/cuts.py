@@ -153,6 +153,10 @@ def _divergent(robot: SimRobot, bench: Bench, world: World) -> list[str]:
     runs_wanted = robot.running_digest == bench.release.digest
     if runs_wanted != (status.verdict.status is Status.INSTALLED):
         faults.append(f"the record says {status.verdict.status}, and the wanted image runs: {runs_wanted}")
+    said = None if status.facts is None else status.facts.report.assignment
+    attempts = 0 if said is None else said.attempts
+    if robot.trial_boots > attempts:
+        faults.append(f"it tried the image {robot.trial_boots} times, and {attempts} attempts were recorded")
     if status.verdict.status is not ENDINGS[world.behaviour]:
         faults.append(f"it ended {status.verdict.status} ({status.verdict.code})")
     return faults

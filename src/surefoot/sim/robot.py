@@ -16,6 +16,7 @@ from surefoot.sim.app_update import AppUpdate
 from surefoot.sim.flash import SECTOR_BYTES, Flash, PowerCut
 from surefoot.sim.partitions import Geometry, Partition, flash_table, read_partitions
 from surefoot.sim.slots import ChipSlots, image_digest
+from surefoot.wire import otadata as ota
 from surefoot.wire.errors import Damaged
 from surefoot.wire.journal import blank_journal, encode_journal
 
@@ -129,6 +130,7 @@ class SimRobot:
         self.identity = identity
         self.flash = flash
         self.boots = 0
+        self.trial_boots = 0
         self._transport = transport
         self._behaviours = behaviours or {}
         self._log = log
@@ -173,6 +175,7 @@ class SimRobot:
         self._running = self._runner = None
         label = bootloader.boot(self.flash, rollback_enabled=self._rollback_enabled)
         app = AppUpdate(self.flash, label, rollback_enabled=self._rollback_enabled)
+        self.trial_boots += app.slot_state(label) == ota.PENDING_VERIFY
         nvs = app.partitions["nvs"]
         self._running = app.running
         runner = Runner(
