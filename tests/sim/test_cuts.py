@@ -1,6 +1,7 @@
 """The promise under power cuts, with the real fleet on a real database."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from surefoot.agent.values import AgentState
 from surefoot.fleet.model import Status
 from surefoot.fleet.rollouts import OUTAGE_S
 from surefoot.signing.signers import new_key, open_signer
-from surefoot.sim.cuts import OLD_VERSION, Bench, sweep
+from surefoot.sim.cuts import OLD_VERSION, Bench, World, run_world, sweep
 from surefoot.sim.firmware import real_images
 from surefoot.sim.flash import Cut, PowerCut
 from surefoot.sim.ground import EVERYONE, SimFleet
@@ -141,3 +142,15 @@ def test_a_sweep_notices_when_the_boot_slot_is_set_before_the_attempt_is_recorde
 
     faults = {fault for ending in endings for fault in ending.faults}
     assert faults == {"it tried the image 2 times, and 1 attempts were recorded"}
+
+
+@pytest.mark.parametrize("rollback_enabled", [True, False])
+@pytest.mark.parametrize("behaviour", [Behaviour.FAILS_SELF_TEST, Behaviour.CRASHES])
+@pytest.mark.parametrize("cut", [Cut.HALF, Cut.NOISY])
+def test_a_failed_image_is_left_even_if_the_first_boot_was_cut_and_the_old_image_has_no_record(
+    fleet: SimFleet, cut: Cut, behaviour: Behaviour, rollback_enabled: bool
+) -> None:
+    bench = replace(a_small_bench(fleet, NO_FACTORY), rollback_enabled=rollback_enabled)
+    for cut_at in (1, 2):
+        ending = run_world(bench, World(cut_at=cut_at, cut=cut, behaviour=behaviour))
+        assert ending.faults == ()

@@ -8,7 +8,7 @@ from surefoot.sim.flash import SECTOR_BYTES
 from surefoot.sim.partitions import Partition
 from surefoot.wire import esp_image
 from surefoot.wire import otadata as ota
-from surefoot.wire.errors import Refused
+from surefoot.wire.errors import Damaged, Refused
 from surefoot.wire.report import CONFIRMED, EMPTY, ROLLED_BACK, TRIAL, UNKNOWN
 
 # An image that runs without a trial record was chosen by the bootloader for want of another: there is no trial to end.
@@ -72,8 +72,17 @@ class ChipSlots:
         self._app.mark_valid()
 
     def go_back(self) -> None:
-        """Mark the running image invalid."""
-        self._app.mark_invalid()
+        """Mark the running image invalid; where ESP-IDF refuses that for want of a record, choose the other slot.
+
+        A first boot that was cut leaves the old image without a record, though it is whole. A bootloader that enforces
+        trials finds it at the next start; another would start the failed image for ever.
+        """
+        try:
+            self._app.mark_invalid()
+        except Damaged:
+            if self._enforces_trial:
+                raise
+            self._app.set_boot_slot(self._app.next_update_slot().label)
 
     def _spare(self) -> Partition:
         return self._app.resume(self._app.next_update_slot().label)
