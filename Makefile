@@ -49,7 +49,7 @@ docs: $(READY) ## write docs/reference anew from the code
 	$(BIN)/python scripts/make_docs.py
 
 lock: $(READY) ## choose the newest versions pyproject.toml allows and pin them in requirements.lock
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --group dev --generate-hashes \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra demo --extra hsm --extra awskms --group dev --generate-hashes \
 	  --no-emit-index-url --no-annotate --no-header --output-file requirements.lock pyproject.toml
 
 clean: ## remove what make made; what Surefoot keeps in var/ stays
