@@ -82,6 +82,7 @@ class Voice:
             protocol=1,
             companion_version=None,
             trusted_keys=(KEY_ID,),
+            accepts=(),
             code=None,
         ).replace(**changes)
 
@@ -109,13 +110,13 @@ class FleetCase:
         )
         release = replace(release, **changes)
         key = Key(key_id=KEY_ID, name="ci", public_key_xy=bytes(64), state=KeyState.ACTIVE, added_at_s=self.now_s)
-        self.run(lambda rows: rows.put_key(key))
-        self.run(lambda rows: rows.put_release(release))
+        self.run(lambda rows: rows.put(key))
+        self.run(lambda rows: rows.put(release))
         return release
 
     def start(self, version: str, plan: Plan = EVERYONE) -> Rollout:
         """Begin a rollout of a version, made a release first if it is none."""
-        release = self.run(lambda rows: rows.release(f"{SKU}-{version}")) or self.release(version)
+        release = self.run(lambda rows: rows.get(Release, f"{SKU}-{version}")) or self.release(version)
         rollout_id = f"rollout-{next(self.ids)}"
         return self.run(
             lambda rows: start_rollout(rows, release.release_id, plan, rollout_id, rollout_id.encode(), self.now_s)
@@ -172,7 +173,7 @@ class FleetCase:
 
     def stored_release(self, version: str) -> Release:
         """Return a release, which must be there."""
-        found = self.run(lambda rows: rows.release(f"{SKU}-{version}"))
+        found = self.run(lambda rows: rows.get(Release, f"{SKU}-{version}"))
         assert found is not None
         return found
 
@@ -190,7 +191,7 @@ class FleetCase:
 
     def rollout(self, rollout_id: str) -> Rollout:
         """Return a rollout, which must be there."""
-        found = self.run(lambda rows: rows.rollout(rollout_id))
+        found = self.run(lambda rows: rows.get(Rollout, rollout_id))
         assert found is not None
         return found
 

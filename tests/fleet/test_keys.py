@@ -31,7 +31,7 @@ def test_trusting_a_key_again_changes_nothing(fleet: FleetCase, signer: FileSign
     first = trust(fleet, signer)
     fleet.now_s += 60
     assert trust(fleet, signer, "another name") == first
-    assert fleet.run(lambda rows: rows.keys()) == [first]
+    assert fleet.run(lambda rows: rows.find(Key)) == [first]
 
 
 def test_keys_are_in_the_ring_in_the_order_they_came(fleet: FleetCase, signer: FileSigner) -> None:
@@ -44,15 +44,15 @@ def test_keys_are_in_the_ring_in_the_order_they_came(fleet: FleetCase, signer: F
 @pytest.mark.parametrize("state", [KeyState.RETIRING, KeyState.REVOKED])
 def test_only_active_keys_may_sign_new_releases(fleet: FleetCase, signer: FileSigner, state: KeyState) -> None:
     key = trust(fleet, signer)
-    fleet.run(lambda rows: rows.put_key(replace(key, state=state)))
+    fleet.run(lambda rows: rows.put(replace(key, state=state)))
     assert ring(fleet).keys == ()
 
 
 def test_a_revoked_key_is_never_trusted_again(fleet: FleetCase, signer: FileSigner) -> None:
     key = trust(fleet, signer)
-    fleet.run(lambda rows: rows.put_key(replace(key, state=KeyState.REVOKED)))
+    fleet.run(lambda rows: rows.put(replace(key, state=KeyState.REVOKED)))
     assert code_of(trust, fleet, signer) == "refused-key-revoked"
-    assert fleet.run(lambda rows: rows.keys()) == [replace(key, state=KeyState.REVOKED)]
+    assert fleet.run(lambda rows: rows.find(Key)) == [replace(key, state=KeyState.REVOKED)]
 
 
 @pytest.mark.parametrize("change", [lambda der: der[:-1], lambda der: der[:-1] + bytes([der[-1] ^ 1]), lambda _: b""])
@@ -60,4 +60,4 @@ def test_what_is_no_key_is_refused(fleet: FleetCase, signer: FileSigner, change:
     der = change(signer.public_key.der)
     refused = code_of(lambda: fleet.run(lambda rows: trust_key(rows, "ci", der, fleet.now_s)))
     assert refused == "refused-key-format"
-    assert fleet.run(lambda rows: rows.keys()) == []
+    assert fleet.run(lambda rows: rows.find(Key)) == []

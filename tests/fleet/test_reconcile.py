@@ -47,6 +47,7 @@ def facts(
         protocol=None,
         companion_version=None,
         trusted_keys=(),
+        accepts=(),
         code=None,
     )
     return Facts(report=report, received_at_s=NOW_S - age_s, heard_at_s=NOW_S - age_s)

@@ -79,10 +79,10 @@ class Shop:
         )
 
     def revoke(self) -> None:
-        self.fleet.run(lambda rows: rows.put_key(replace(self.key, state=KeyState.REVOKED)))
+        self.fleet.run(lambda rows: rows.put(replace(self.key, state=KeyState.REVOKED)))
 
     def releases(self) -> list[Release]:
-        return self.fleet.run(lambda rows: rows.releases())
+        return self.fleet.run(lambda rows: rows.find(Release, newest_first=True))
 
 
 @pytest.fixture
@@ -226,5 +226,6 @@ def test_a_manifest_is_published_as_long_as_robots_can_keep_it_and_no_longer(sho
         force=True,
         rollback=True,
         attempt=99,
+        delta=None,
     )
     assert len(encode_object(offer_to_object(longest))) <= limits.OFFER_BYTES_MAX

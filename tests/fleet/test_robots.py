@@ -68,7 +68,7 @@ def test_a_robot_without_an_assignment_is_shown_with_the_refusal_that_keeps_it_f
         if code == "at-capacity":
             fleet.offered(other)
         if code in {"paused", "halted"}:
-            fleet.run(lambda rows: rows.put_rollout(replace(rollout, state=RolloutState(code))))
+            fleet.run(lambda rows: rows.put(replace(rollout, state=RolloutState(code))))
     assert fleet.hear(robot).offer is None
     for shown in (fleet.status(), next(one for one in listed(fleet) if one.robot == robot.robot)):
         verdict = shown.verdict

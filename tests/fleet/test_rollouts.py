@@ -440,7 +440,7 @@ def test_of_two_rollbacks_worth_another_try_one_is_offered_where_there_is_one_pl
     rollout_id = fleet.start("0.2.1", replace(ONE_PLACE, capacity=2)).rollout_id
     offers = [fleet.offered(voice).id for voice in (first, second)]
     narrow = fleet.rollout(rollout_id)
-    fleet.run(lambda rows: rows.put_rollout(replace(narrow, plan=replace(narrow.plan, capacity=1))))
+    fleet.run(lambda rows: rows.put(replace(narrow, plan=replace(narrow.plan, capacity=1))))
     pause(fleet, rollout_id)
     for voice, offer_id in zip((first, second), offers, strict=True):
         assert not go_back(fleet, voice, offer_id)

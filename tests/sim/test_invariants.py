@@ -31,7 +31,7 @@ def rows_with(*assignments: Any, rollout: Rollout | None = None) -> MemoryStore:
 
     def put(rows: Rows) -> None:
         put_a_fleet(rows)
-        rows.put_rollout(a_rollout(plan=PLAN) if rollout is None else rollout)
+        rows.put(a_rollout(plan=PLAN) if rollout is None else rollout)
         for assignment in assignments:
             rows.put_assignment(assignment)
 

@@ -8,7 +8,7 @@ from sqlalchemy import inspect, text
 
 from surefoot.store.engines import writing_engine
 from surefoot.store.migrate import alembic_config, migrate, upgrade
-from surefoot.store.tables import metadata
+from surefoot.store.registry import metadata
 from surefoot.wire.errors import Refused
 
 

@@ -18,7 +18,7 @@ from store.values import (
     an_entry,
     some_facts,
 )
-from surefoot.fleet.model import KeyState, RobotView, RolloutState, Status
+from surefoot.fleet.model import Key, KeyState, Release, RobotView, Rollout, RolloutState, Status
 from surefoot.fleet.ports import Rows, Store
 from surefoot.rollout.plan import Phase, Plan
 from surefoot.wire.errors import Misuse
@@ -63,10 +63,10 @@ def test_what_was_never_stored_is_none(store: Store) -> None:
         assert rows.robot("nobody") is None
         assert rows.robot_by_token("nothing") is None
         assert rows.facts("robot-1") is None
-        assert rows.key("none") is None
-        assert rows.release("none") is None
-        assert rows.release_by_sha256("none") is None
-        assert rows.rollout("none") is None
+        assert rows.get(Key, "none") is None
+        assert rows.get(Release, "none") is None
+        assert rows.find(Release, sha256="none") == []
+        assert rows.get(Rollout, "none") is None
         assert rows.newest_assignment("robot-1") is None
         assert rows.assignment_for("rollout-1", "robot-1") is None
 
@@ -77,7 +77,7 @@ def test_what_was_never_stored_is_empty(store: Store) -> None:
     def check(rows: Rows) -> None:
         assert list(rows.robot_ids("tall")) == []
         assert rows.history("robot-1", 10) == []
-        assert rows.rollouts_for("tall") == []
+        assert rows.find(Rollout, newest_first=True, sku="tall") == []
         assert rows.assignments("rollout-1") == []
         assert rows.count_by_status("rollout-1") == {}
         assert rows.count_open("rollout-1") == 0
@@ -179,33 +179,40 @@ def test_history_is_each_robots_own_newest_first_even_when_the_clock_stepped_bac
 def test_keys_come_oldest_first_and_keep_their_place_when_replaced(store: Store) -> None:
     first, second = a_key(), a_key("dd" * 32, name="spare", added_at_s=0.1)
     revoked = replace(first, state=KeyState.REVOKED)
-    write(store, lambda rows: rows.put_key(second), lambda rows: rows.put_key(revoked))
-    assert store.read(lambda rows: rows.keys()) == [revoked, second]
-    assert store.read(lambda rows: rows.key(first.key_id)) == revoked
+    write(store, lambda rows: rows.put(second), lambda rows: rows.put(revoked))
+    assert store.read(lambda rows: rows.find(Key)) == [revoked, second]
+    assert store.read(lambda rows: rows.get(Key, first.key_id)) == revoked
 
 
 def test_releases_come_newest_first_as_they_were_stored(store: Store) -> None:
     newer = a_release("release-2", version=Version(major=65535, minor=255, patch=255), sha256="ee" * 32, stable=True)
-    write(store, lambda rows: rows.put_release(newer))
-    assert store.read(lambda rows: rows.releases()) == [newer, a_release("release-1")]
-    assert store.read(lambda rows: rows.release("release-2")) == newer
-    assert store.read(lambda rows: rows.release_by_sha256("bb" * 32)) == a_release("release-1")
+    write(store, lambda rows: rows.put(newer))
+    assert store.read(lambda rows: rows.find(Release, newest_first=True)) == [newer, a_release("release-1")]
+    assert store.read(lambda rows: rows.get(Release, "release-2")) == newer
+    assert store.read(lambda rows: rows.find(Release, sha256="bb" * 32)) == [a_release("release-1")]
 
 
 def test_a_replaced_release_keeps_its_place(store: Store) -> None:
-    write(store, lambda rows: rows.put_release(a_release("release-2")))
-    write(store, lambda rows: rows.put_release(a_release("release-1", stable=True)))
-    releases = store.read(lambda rows: rows.releases())
+    write(store, lambda rows: rows.put(a_release("release-2")))
+    write(store, lambda rows: rows.put(a_release("release-1", stable=True)))
+    releases = store.read(lambda rows: rows.find(Release, newest_first=True))
     assert [(release.release_id, release.stable) for release in releases] == [("release-2", False), ("release-1", True)]
 
 
 def test_rollouts_come_newest_first_as_they_were_stored(store: Store) -> None:
     plan = Plan(phases=(Phase(name="all", percent=100, soak_s=0.5),), capacity=1, repair_drift=False)
     tall = a_rollout("rollout-3", sku="tall", plan=plan, state=RolloutState.HALTED, reason="Zu viele Ausfälle.")
-    write(store, lambda rows: rows.put_rollout(tall))
-    assert store.read(lambda rows: rows.rollouts()) == [tall, a_rollout("rollout-2"), a_rollout("rollout-1")]
-    assert store.read(lambda rows: rows.rollouts_for("standard")) == [a_rollout("rollout-2"), a_rollout("rollout-1")]
-    assert store.read(lambda rows: rows.rollout("rollout-3")) == tall
+    write(store, lambda rows: rows.put(tall))
+    assert store.read(lambda rows: rows.find(Rollout, newest_first=True)) == [
+        tall,
+        a_rollout("rollout-2"),
+        a_rollout("rollout-1"),
+    ]
+    assert store.read(lambda rows: rows.find(Rollout, newest_first=True, sku="standard")) == [
+        a_rollout("rollout-2"),
+        a_rollout("rollout-1"),
+    ]
+    assert store.read(lambda rows: rows.get(Rollout, "rollout-3")) == tall
 
 
 @pytest.mark.parametrize("status", Status)

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import text
 
 from store.values import a_rollout, put_a_fleet
+from surefoot.fleet.model import Rollout
 from surefoot.store.engines import writing_engine
 from surefoot.store.sql_store import SqlStore
 from surefoot.wire.errors import Damaged
@@ -19,9 +20,9 @@ def test_a_word_or_value_that_this_version_does_not_know_is_damage_and_no_guess(
         connection.execute(text(f"UPDATE rollouts SET {column} = 'unheard-of' WHERE rollout_id = 'rollout-1'"))
     engine.dispose()
     with pytest.raises(Damaged) as caught:
-        store.read(lambda rows: rows.rollout("rollout-1"))
+        store.read(lambda rows: rows.get(Rollout, "rollout-1"))
     assert caught.value.code == "damaged-row"
-    assert store.read(lambda rows: rows.rollout("rollout-2")) == a_rollout("rollout-2")
+    assert store.read(lambda rows: rows.get(Rollout, "rollout-2")) == a_rollout("rollout-2")
     store.close()
 
 

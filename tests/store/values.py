@@ -43,6 +43,7 @@ def a_report(robot_id: str = "robot-1", **changes: Any) -> Report:
         protocol=None,
         companion_version=None,
         trusted_keys=(KEY_ID,),
+        accepts=(),
         code=None,
     ).replace(**changes)
 
@@ -117,7 +118,7 @@ def put_a_fleet(rows: Rows) -> None:
     """Store three robots, a key, a release and two rollouts of it, for rows that refer to them."""
     for robot_id in ("robot-1", "robot-2", "robot-3"):
         rows.put_robot(a_robot(robot_id))
-    rows.put_key(a_key())
-    rows.put_release(a_release())
-    rows.put_rollout(a_rollout("rollout-1"))
-    rows.put_rollout(a_rollout("rollout-2"))
+    rows.put(a_key())
+    rows.put(a_release())
+    rows.put(a_rollout("rollout-1"))
+    rows.put(a_rollout("rollout-2"))

@@ -60,12 +60,12 @@ class Doors:
 
     def _of(self, sku: str) -> list[Rollout]:
         if sku not in self._rollouts:
-            self._rollouts[sku] = self._rows.rollouts_for(sku)
+            self._rollouts[sku] = self._rows.find(Rollout, newest_first=True, sku=sku)
         return self._rollouts[sku]
 
     def _entrance(self, rollout: Rollout) -> Entrance | None:
         if rollout.rollout_id not in self._entrances:
-            release = self._rows.release(rollout.release_id)
+            release = self._rows.get(Release, rollout.release_id)
             self._entrances[rollout.rollout_id] = (
                 None
                 if release is None

@@ -189,6 +189,7 @@ def _offer(rows: Rows, judged: Judged, facts: Facts | None, settings: FleetSetti
         force=assignment.force,
         rollback=assignment.rollback,
         attempt=attempt,
+        delta=None,
     )
 
 

@@ -73,6 +73,7 @@ def take_poll(rows: Rows, robot: Robot, running: Version, now_s: float) -> Facts
         protocol=None,
         companion_version=None,
         trusted_keys=(),
+        accepts=(),
         code=None,
     )
     facts = Facts(report=report, received_at_s=now_s, heard_at_s=now_s)

@@ -94,5 +94,5 @@ def _count_without(rows: Rows, rollout: Rollout, release: Release, reached: set[
 
 
 def _newer_rollout_ids(rows: Rows, rollout: Rollout) -> set[str]:
-    newest_first = [known.rollout_id for known in rows.rollouts_for(rollout.sku)]
+    newest_first = [known.rollout_id for known in rows.find(Rollout, newest_first=True, sku=rollout.sku)]
     return set(newest_first[: newest_first.index(rollout.rollout_id)])

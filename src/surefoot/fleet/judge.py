@@ -21,8 +21,8 @@ class Judged:
 
 def judge(rows: Rows, assignment: Assignment, facts: Facts | None, now_s: float) -> Judged:
     """Derive the verdict on one assignment from the latest facts; nothing is written."""
-    release = rows.release(assignment.release_id)
-    rollout = rows.rollout(assignment.rollout_id)
+    release = rows.get(Release, assignment.release_id)
+    rollout = rows.get(Rollout, assignment.rollout_id)
     if release is None or rollout is None:
         raise Damaged("damaged-assignment", f"Assignment {assignment.assignment_id} has no release: restore a backup.")
     return judge_for(rows, rollout, release, assignment, facts, now_s)

@@ -13,7 +13,7 @@ def trust_key(rows: Rows, name: str, der: bytes, now_s: float) -> Key:
         Refused: `refused-key-format`, `refused-key-revoked`.
     """
     public_key = PublicKey.from_der(der)
-    known = rows.key(public_key.key_id)
+    known = rows.get(Key, public_key.key_id)
     if known is not None:
         if known.state is KeyState.REVOKED:
             raise Refused("refused-key-revoked", f"Key {public_key.short_id} is revoked: make a new one.")
@@ -25,11 +25,11 @@ def trust_key(rows: Rows, name: str, der: bytes, now_s: float) -> Key:
         state=KeyState.ACTIVE,
         added_at_s=now_s,
     )
-    rows.put_key(key)
+    rows.put(key)
     return key
 
 
 def active_ring(rows: Rows) -> KeyRing:
     """Return the keys that may sign new releases."""
-    known = rows.keys()
+    known = rows.find(Key)
     return KeyRing(keys=tuple(PublicKey.from_xy(key.public_key_xy) for key in known if key.state is KeyState.ACTIVE))

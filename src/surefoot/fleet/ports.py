@@ -11,19 +11,32 @@ from surefoot.fleet.model import (
     Assignment,
     Facts,
     HistoryEntry,
-    Key,
-    Release,
     Robot,
     RobotView,
-    Rollout,
     Status,
 )
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 
 class Rows(Protocol):
-    """The rows inside one transaction. `put_…` inserts or replaces by the value's own key."""
+    """The rows inside one transaction. `put…` inserts or replaces by the value's own key, which is its first field.
+
+    `get`, `put`, `drop` and `find` serve every noun of the fleet; what robots do all day has methods of its own.
+    """
+
+    def get(self, kind: type[V], key: str) -> V | None:
+        """Return the value of this kind with this key, or None."""
+
+    def put(self, value: object) -> None:
+        """Store a value."""
+
+    def drop(self, kind: type[V], key: str) -> None:
+        """Remove a value; nothing happens when there is none."""
+
+    def find(self, kind: type[V], *, newest_first: bool = False, limit: int | None = None, **equals: object) -> list[V]:
+        """Return the values whose fields equal those given, in the order they were first stored, or against it."""
 
     def robot(self, robot_id: str) -> Robot | None:
         """Return the robot, or None."""
@@ -54,39 +67,6 @@ class Rows(Protocol):
 
     def history(self, robot_id: str, limit: int) -> list[HistoryEntry]:
         """Return the newest `limit` entries of a robot, newest first."""
-
-    def key(self, key_id: str) -> Key | None:
-        """Return the key, or None."""
-
-    def keys(self) -> list[Key]:
-        """Return all keys, oldest first."""
-
-    def put_key(self, key: Key) -> None:
-        """Store a key."""
-
-    def release(self, release_id: str) -> Release | None:
-        """Return the release, or None."""
-
-    def releases(self) -> list[Release]:
-        """Return all releases, newest first."""
-
-    def release_by_sha256(self, sha256: str) -> Release | None:
-        """Return a release whose file has this SHA-256, or None."""
-
-    def put_release(self, release: Release) -> None:
-        """Store a release."""
-
-    def rollout(self, rollout_id: str) -> Rollout | None:
-        """Return the rollout, or None."""
-
-    def rollouts(self) -> list[Rollout]:
-        """Return all rollouts, newest first."""
-
-    def rollouts_for(self, sku: str) -> list[Rollout]:
-        """Return the rollouts of a sku, newest first."""
-
-    def put_rollout(self, rollout: Rollout) -> None:
-        """Store a rollout."""
 
     def newest_assignment(self, robot_id: str) -> Assignment | None:
         """Return the robot's newest assignment, or None."""

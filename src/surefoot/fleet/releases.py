@@ -49,7 +49,7 @@ def publish(
     key_id = check_signed_image(header, header.digest, active_ring(rows))
     believed = believe_manifest(manifest, active_ring(rows))
     check_manifest_of(believed, sku, header.version, header.digest)
-    for known in rows.releases():
+    for known in rows.find(Release, newest_first=True):
         if known.sku == sku and known.version == header.version:
             if known.sha256 == sha256:
                 return known
@@ -67,7 +67,7 @@ def publish(
         manifest=manifest,
         published_at_s=now_s,
     )
-    rows.put_release(release)
+    rows.put(release)
     return release
 
 

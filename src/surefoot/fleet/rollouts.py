@@ -57,7 +57,7 @@ def start_rollout(rows: Rows, release_id: str, plan: Plan, rollout_id: str, salt
         soaked_s=0.0,
         reason=f"Started; phase {plan.phases[0].name} is open.",
     )
-    rows.put_rollout(rollout)
+    rows.put(rollout)
     return rollout
 
 
@@ -92,7 +92,7 @@ def resume_rollout(rows: Rows, rollout_id: str, reason: str, now_s: float) -> Ro
         release = _release(rows, rollout.release_id)
         failures_max = max(rollout.plan.failures_max, len(gather(rows, rollout, release, now_s).failed))
         rollout = replace(rollout, plan=replace(rollout.plan, failures_max=failures_max))
-    rows.put_rollout(rollout)
+    rows.put(rollout)
     return rollout
 
 
@@ -109,7 +109,7 @@ def progress(rows: Rows, rollout_id: str, now_s: float) -> RolloutProgress:
 
 def tick(rows: Rows, now_s: float) -> list[str]:
     """Run the engine once over every rollout that is not finished; return a sentence for each thing that changed."""
-    changes = (look_at(rows, rollout, now_s) for rollout in rows.rollouts())
+    changes = (look_at(rows, rollout, now_s) for rollout in rows.find(Rollout, newest_first=True))
     return [change for change in changes if change is not None]
 
 
@@ -123,9 +123,9 @@ def look_at(rows: Rows, stored: Rollout, now_s: float) -> str | None:
         rollout = replace(rollout, soaked_s=_soaked_s(stored, facts, now_s))
         standing = Standing(phase=rollout.phase, soaked_s=rollout.soaked_s)
         rollout = _apply(rollout, decide(rollout.plan, standing, facts), now_s)
-    rows.put_rollout(rollout)
+    rows.put(rollout)
     if rollout.state is RolloutState.FINISHED:
-        rows.put_release(replace(_release(rows, rollout.release_id), stable=True))
+        rows.put(replace(_release(rows, rollout.release_id), stable=True))
     # A countdown in the reason is worth storing, but not worth telling each time it moves.
     if (rollout.state, rollout.phase) == (stored.state, stored.phase):
         return None
@@ -169,7 +169,7 @@ def _move(rows: Rows, rollout_id: str, allowed: tuple[RolloutState, ...], to: Ro
         detail = f"Rollout {rollout_id} is {rollout.state} and cannot become {to}: only a {names} one can."
         raise Refused("refused-rollout-state", detail)
     moved = replace(rollout, state=to, reason=reason)
-    rows.put_rollout(moved)
+    rows.put(moved)
     return moved
 
 
@@ -179,14 +179,14 @@ def _require(reason: str) -> None:
 
 
 def _rollout(rows: Rows, rollout_id: str) -> Rollout:
-    rollout = rows.rollout(rollout_id)
+    rollout = rows.get(Rollout, rollout_id)
     if rollout is None:
         raise Refused("not-found-rollout", f"There is no rollout {rollout_id}: list the rollouts.")
     return rollout
 
 
 def _release(rows: Rows, release_id: str) -> Release:
-    release = rows.release(release_id)
+    release = rows.get(Release, release_id)
     if release is None:
         raise Refused("not-found-release", f"There is no release {release_id}: publish it first.")
     return release

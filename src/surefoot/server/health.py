@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from surefoot.fleet.model import Key
 from surefoot.server.dependencies import ServicesDependency
 
 router = APIRouter(tags=["health"])
@@ -23,6 +24,6 @@ async def is_alive() -> HealthOut:
 @router.get("/readyz")
 async def is_ready(services: ServicesDependency) -> HealthOut:
     """Say that the database answers reads and takes writes."""
-    await services.read(lambda rows: rows.key(""))
-    await services.write(lambda rows: rows.key(""))
+    await services.read(lambda rows: rows.get(Key, ""))
+    await services.write(lambda rows: rows.get(Key, ""))
     return HealthOut()

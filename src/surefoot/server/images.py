@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping
 
+from surefoot.fleet.model import Release
 from surefoot.fleet.ports import Blobs
 from surefoot.server.asgi import Response
 from surefoot.server.problems import problem_response
@@ -64,9 +65,9 @@ async def read_pieces(blobs: Blobs, sha256: str, span: Span) -> AsyncGenerator[b
 
 async def _published_size_bytes(services: Services, sha256: str) -> int:
     if len(sha256) == 64 and not sha256.strip(HEX_DIGITS):
-        release = await services.read(lambda rows: rows.release_by_sha256(sha256))
+        published = await services.read(lambda rows: rows.find(Release, limit=1, sha256=sha256))
         # A file that was uploaded and not published yet is nobody's business.
-        size_bytes = None if release is None else await asyncio.to_thread(services.blobs.size_bytes, sha256)
+        size_bytes = None if not published else await asyncio.to_thread(services.blobs.size_bytes, sha256)
         if size_bytes is not None:
             return size_bytes
     raise Refused("not-found-image", f"No release has the image {sha256[:16]!r}…: publish it first.")

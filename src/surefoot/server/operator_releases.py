@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from surefoot.fleet.model import Release
 from surefoot.fleet.releases import check_image, publish
 from surefoot.server.asgi import ClientGone, read_body
 from surefoot.server.dependencies import ServicesDependency
@@ -39,7 +40,7 @@ async def put_image(services: ServicesDependency, sha256: str, request: Request)
 @router.get("/releases", tags=["releases"])
 async def get_releases(services: ServicesDependency) -> ReleasesOut:
     """List the releases."""
-    found = await services.read(lambda rows: rows.releases())
+    found = await services.read(lambda rows: rows.find(Release, newest_first=True))
     return ReleasesOut(releases=[ReleaseOut.of(release) for release in found])
 
 

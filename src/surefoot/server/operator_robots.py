@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from surefoot.fleet.keys import trust_key
-from surefoot.fleet.model import Robot
+from surefoot.fleet.model import Key, Robot
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.robots import enrol_robot, list_robots, robot_status
 from surefoot.server.dependencies import ServicesDependency
@@ -65,7 +65,7 @@ async def get_robot(services: ServicesDependency, robot_id: str) -> RobotDetailO
 @router.get("/keys", tags=["keys"])
 async def get_keys(services: ServicesDependency) -> KeysOut:
     """List the signing keys."""
-    return KeysOut(keys=[KeyOut.of(key) for key in await services.read(lambda rows: rows.keys())])
+    return KeysOut(keys=[KeyOut.of(key) for key in await services.read(lambda rows: rows.find(Key))])
 
 
 @router.post("/keys", tags=["keys"], status_code=201)

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from fastapi import APIRouter
 
+from surefoot.fleet.model import Rollout
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.rollouts import (
     RolloutProgress,
@@ -39,7 +40,9 @@ async def get_rollouts(services: ServicesDependency) -> RolloutsOut:
     """List the rollouts with their progress."""
 
     def work(rows: Rows) -> list[RolloutProgress]:
-        return [progress(rows, rollout.rollout_id, services.now_s()) for rollout in rows.rollouts()]
+        return [
+            progress(rows, rollout.rollout_id, services.now_s()) for rollout in rows.find(Rollout, newest_first=True)
+        ]
 
     return RolloutsOut(rollouts=[RolloutOut.of(found) for found in await services.read(work)])
 

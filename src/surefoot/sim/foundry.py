@@ -98,7 +98,7 @@ def foundry() -> Foundry:
 def _publish(
     store: MemoryStore, blobs: DirectoryBlobs, signer: Signer, image: bytes, floor: str
 ) -> tuple[Release, bytes]:
-    version = RELEASES[len(store.read(lambda rows: rows.releases()))][0]
+    version = RELEASES[len(store.read(lambda rows: rows.find(Release, newest_first=True)))][0]
     file = sign_image(image, Version.parse(version), signer)
     header = ImageHeader.parse(file[:HEADER_BYTES])
     manifest = Manifest(

@@ -109,7 +109,7 @@ def view_moves_forward(before: Facts | None, after: Facts, spoken: Mapping[Place
 def within_capacity(rows: Rows, before: Assignment | None, after: Assignment) -> str | None:
     """No more assignments are open than the plan's capacity, counting offers."""
     took_place = after.is_open and not (before is not None and before.is_open)
-    rollout = rows.rollout(after.rollout_id)
+    rollout = rows.get(Rollout, after.rollout_id)
     # A finished rollout's release has proved itself: its plan limits nothing any more.
     if not took_place or rollout is None or rollout.state is RolloutState.FINISHED:
         return None
@@ -125,7 +125,7 @@ def within_capacity(rows: Rows, before: Assignment | None, after: Assignment) ->
 
 def assigned_behind_open_door(rows: Rows, before: Assignment | None, after: Assignment) -> str | None:
     """No robot of the next phase is assigned before this phase passed."""
-    rollout = rows.rollout(after.rollout_id)
+    rollout = rows.get(Rollout, after.rollout_id)
     if before is not None or rollout is None:
         return None
     phase = phase_of(rollout.plan, rollout.salt, after.robot_id)
@@ -169,7 +169,7 @@ def offers_only_while_running(store: Store, robot_id: str, answer: Answer) -> st
     assignment = store.read(lambda rows: rows.newest_assignment(robot_id))
     if assignment is None or assignment.assignment_id != answer.offer.id:
         return f"offered {answer.offer.id}, which is not its newest assignment"
-    rollout = store.read(lambda rows: rows.rollout(assignment.rollout_id))
+    rollout = store.read(lambda rows: rows.get(Rollout, assignment.rollout_id))
     held = rollout is None or rollout.state in (RolloutState.PAUSED, RolloutState.HALTED)
     return f"offered {answer.offer.version} by {rollout}" if held else None
 

@@ -6,10 +6,10 @@ promises after every write.
 
 # ruff: noqa: D102 - the port says what each method does
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from surefoot.fleet.model import (
@@ -27,12 +27,22 @@ from surefoot.fleet.ports import Rows
 from surefoot.wire.errors import Misuse
 
 T = TypeVar("T")
+V = TypeVar("V")
 
-# A row before and after a commit; None where there was none before.
+# A row before and after a commit; None where there was none.
 Change = tuple[Any, Any]
 # Tables by name, rows by key; dictionaries keep the order in which rows were first stored.
 Tables = dict[str, dict[Any, Any]]
-_TABLES = ("robots", "facts", "history", "keys", "releases", "rollouts", "assignments", "newest", "by_rollout")
+# What a value of a kind refers to, and by which of its fields.
+_REFERS: dict[type, tuple[tuple[type, str], ...]] = {Release: ((Key, "key_id"),), Rollout: ((Release, "release_id"),)}
+
+
+def _name_of(kind: type) -> str:
+    return kind.__name__
+
+
+def _key_of(value: Any) -> Any:
+    return getattr(value, fields(value)[0].name)
 
 
 class MemoryRows:
@@ -45,15 +55,34 @@ class MemoryRows:
 
     def changes(self) -> list[Change]:
         """Return every row this transaction wrote, before and after."""
-        return [(old, self._tables[table][key]) for (table, key), old in self._before.items()]
+        return [(old, self._tables[table].get(key)) for (table, key), old in self._before.items()]
 
     def undo(self) -> None:
         """Put back what was there before."""
         for (table, key), old in reversed(self._before.items()):
             if old is None:
-                del self._tables[table][key]
+                self._tables[table].pop(key, None)
             else:
                 self._tables[table][key] = old
+
+    def get(self, kind: type[V], key: str) -> V | None:
+        return self._tables[_name_of(kind)].get(key)
+
+    def put(self, value: object) -> None:
+        kind = type(value)
+        for referred, field in _REFERS.get(kind, ()):
+            self._require(getattr(value, field) in self._tables[_name_of(referred)])
+        self._put(_name_of(kind), _key_of(value), value)
+
+    def drop(self, kind: type[V], key: str) -> None:
+        if key in self._tables[_name_of(kind)]:
+            self._put(_name_of(kind), key, None)
+            del self._tables[_name_of(kind)][key]
+
+    def find(self, kind: type[V], *, newest_first: bool = False, limit: int | None = None, **equals: object) -> list[V]:
+        values: list[V] = list(self._tables[_name_of(kind)].values())
+        found = [value for value in values if all(getattr(value, name) == equals[name] for name in equals)]
+        return (found[::-1] if newest_first else found)[:limit]
 
     def robot(self, robot_id: str) -> Robot | None:
         return self._tables["robots"].get(robot_id)
@@ -99,41 +128,6 @@ class MemoryRows:
     def history(self, robot_id: str, limit: int) -> list[HistoryEntry]:
         return list(self._tables["history"].get(robot_id, ())[::-1][:limit])
 
-    def key(self, key_id: str) -> Key | None:
-        return self._tables["keys"].get(key_id)
-
-    def keys(self) -> list[Key]:
-        return list(self._tables["keys"].values())
-
-    def put_key(self, key: Key) -> None:
-        self._put("keys", key.key_id, key)
-
-    def release(self, release_id: str) -> Release | None:
-        return self._tables["releases"].get(release_id)
-
-    def releases(self) -> list[Release]:
-        return list(self._tables["releases"].values())[::-1]
-
-    def release_by_sha256(self, sha256: str) -> Release | None:
-        return next((known for known in self.releases() if known.sha256 == sha256), None)
-
-    def put_release(self, release: Release) -> None:
-        self._require(release.key_id in self._tables["keys"])
-        self._put("releases", release.release_id, release)
-
-    def rollout(self, rollout_id: str) -> Rollout | None:
-        return self._tables["rollouts"].get(rollout_id)
-
-    def rollouts(self) -> list[Rollout]:
-        return list(self._tables["rollouts"].values())[::-1]
-
-    def rollouts_for(self, sku: str) -> list[Rollout]:
-        return [rollout for rollout in self.rollouts() if rollout.sku == sku]
-
-    def put_rollout(self, rollout: Rollout) -> None:
-        self._require(rollout.release_id in self._tables["releases"])
-        self._put("rollouts", rollout.rollout_id, rollout)
-
     def newest_assignment(self, robot_id: str) -> Assignment | None:
         return self._tables["assignments"].get(self._tables["newest"].get(robot_id))
 
@@ -151,8 +145,8 @@ class MemoryRows:
 
     def put_assignment(self, assignment: Assignment) -> None:
         place = (assignment.rollout_id, assignment.robot_id)
-        self._require(assignment.rollout_id in self._tables["rollouts"])
-        self._require(assignment.release_id in self._tables["releases"])
+        self._require(assignment.rollout_id in self._tables[_name_of(Rollout)])
+        self._require(assignment.release_id in self._tables[_name_of(Release)])
         self._require(assignment.robot_id in self._tables["robots"])
         self._require(self._tables["by_rollout"].get(place) in (None, assignment.assignment_id))
         if assignment.assignment_id not in self._tables["assignments"]:
@@ -183,7 +177,7 @@ class MemoryStore:
 
     def __init__(self, on_commit: Callable[[Rows, list[Change]], None] | None = None) -> None:
         self.on_commit = on_commit
-        self._tables: Tables = {name: {} for name in _TABLES}
+        self._tables: Tables = defaultdict(dict)
         self._closed = False
 
     def copy(self) -> "MemoryStore":
@@ -194,7 +188,7 @@ class MemoryStore:
 
     def snapshot(self) -> Tables:
         """Return all rows as they are now; two snapshots are equal when nothing changed in between."""
-        return {name: dict(table) for name, table in self._tables.items()}
+        return defaultdict(dict, {name: dict(table) for name, table in self._tables.items() if table})
 
     def submit(self, work: Callable[[Rows], T]) -> Future[T]:
         """Run `work` in a transaction, now; a raise undoes what it wrote."""

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from surefoot.fleet.exchange import exchange
-from surefoot.fleet.model import Robot, RolloutState
+from surefoot.fleet.model import Robot, Rollout, RolloutState
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.rollouts import pause_rollout, resume_rollout, start_rollout, tick
 from surefoot.fleet.settings import FleetSettings
@@ -148,7 +148,7 @@ class MortalServer:
             raise Interrupted("server-unreachable", "The server failed.") from error
 
     def _standing_at(self, *states: RolloutState) -> list[str]:
-        known = self.store.read(lambda rows: rows.rollouts())
+        known = self.store.read(lambda rows: rows.find(Rollout, newest_first=True))
         return [rollout.rollout_id for rollout in known if rollout.state in states]
 
     def run(self, work: Callable[[Rows], T], mortality: float) -> T:

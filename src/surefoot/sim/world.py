@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from surefoot.fleet.model import Release, RolloutState
+from surefoot.fleet.model import Release, Rollout, RolloutState
 from surefoot.fleet.robots import RobotStatus, robot_status
 from surefoot.rollout.plan import Phase, Plan
 from surefoot.sim import invariants as promise
@@ -167,7 +167,7 @@ class World:
         self.timeline.run(PUSH_S * 1.2)
 
     def _is_quiet(self) -> bool:
-        newest = self.server.store.read(lambda rows: rows.rollouts()[0])
+        newest = self.server.store.read(lambda rows: rows.find(Rollout, newest_first=True)[0])
         if newest.state is not RolloutState.FINISHED:
             return False
         statuses = (self._status(member) for member in self.members)

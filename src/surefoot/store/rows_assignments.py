@@ -1,16 +1,13 @@
-"""Rows about what should run where: rollouts and assignments."""
+"""Rows about what should run where: assignments."""
 
 # ruff: noqa: D102 - the port says what each method does
 
 from sqlalchemy import bindparam, func, select
 
-from surefoot.fleet.model import Assignment, Rollout, Status
+from surefoot.fleet.model import Assignment, Status
 from surefoot.store.statements import Statements, values_of
-from surefoot.store.tables import assignments, rollouts
+from surefoot.store.tables import assignments
 
-ROLLOUT = select(rollouts).where(rollouts.c.rollout_id == bindparam("rollout_id"))
-ROLLOUTS = select(rollouts).order_by(rollouts.c.nth.desc())
-ROLLOUTS_FOR = ROLLOUTS.where(rollouts.c.sku == bindparam("sku"))
 OF_ROLLOUT = assignments.c.rollout_id == bindparam("rollout_id")
 OF_ROBOT = assignments.c.robot_id == bindparam("robot_id")
 NEWEST_ASSIGNMENT = select(assignments).where(OF_ROBOT).order_by(assignments.c.nth.desc()).limit(1)
@@ -20,20 +17,8 @@ COUNT_OPEN = select(func.count()).where(OF_ROLLOUT, assignments.c.is_open)
 COUNT_BY_STATUS = select(assignments.c.status, func.count()).where(OF_ROLLOUT).group_by(assignments.c.status)
 
 
-class RolloutRows(Statements):
-    """The part of `Rows` about rollouts and assignments."""
-
-    def rollout(self, rollout_id: str) -> Rollout | None:
-        return self._one(Rollout, ROLLOUT, rollout_id=rollout_id)
-
-    def rollouts(self) -> list[Rollout]:
-        return self._all(Rollout, ROLLOUTS)
-
-    def rollouts_for(self, sku: str) -> list[Rollout]:
-        return self._all(Rollout, ROLLOUTS_FOR, sku=sku)
-
-    def put_rollout(self, rollout: Rollout) -> None:
-        self._put(rollouts, "rollout_id", values_of(rollout))
+class AssignmentRows(Statements):
+    """The part of `Rows` about assignments."""
 
     def newest_assignment(self, robot_id: str) -> Assignment | None:
         return self._one(Assignment, NEWEST_ASSIGNMENT, robot_id=robot_id)

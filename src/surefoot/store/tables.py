@@ -4,80 +4,20 @@ Words are persisted by value, never by position. `nth` numbers rows in the order
 is read from it, since a server's clock can step back.
 """
 
-import json
-from collections.abc import Callable
-from typing import Any
-
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Dialect,
-    Double,
-    ForeignKey,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    TypeDecorator,
-)
+from sqlalchemy import BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, LargeBinary, Table, Text
 
 from surefoot.fleet.model import KeyState, RolloutState, Status
 from surefoot.rollout.plan import plan_from_object, plan_to_object
-from surefoot.wire.errors import Damaged, Refused
+from surefoot.store.columns import ID, Encoded, as_json, metadata, nth
 from surefoot.wire.manifest import signed_manifest_from_object, signed_manifest_to_object
 from surefoot.wire.report import report_from_object, report_to_object
 from surefoot.wire.version import Version
 
-
-class Encoded(TypeDecorator[Any]):
-    """A value kept as text; text that is no such value any more is `Damaged` (`damaged-row`)."""
-
-    impl = Text
-    cache_ok = True
-
-    def __init__(self, encode: Callable[[Any], str], decode: Callable[[str], Any]) -> None:
-        super().__init__()
-        self.encode = encode
-        self.decode = decode
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        """Return the text to store."""
-        return None if value is None else self.encode(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        """Return the value that the stored text means."""
-        if value is None:
-            return None
-        try:
-            return self.decode(value)
-        except (ValueError, Refused) as error:
-            raise Damaged(
-                "damaged-row",
-                f"The database holds {value[:80]!r}, which is not valid: restore it from a backup. {error}",
-            ) from error
-
-
-def _json(to_object: Callable[[Any], Any], from_object: Callable[[Any], Any]) -> Encoded:
-    return Encoded(lambda value: json.dumps(to_object(value)), lambda text: from_object(json.loads(text)))
-
-
-def _nth() -> Column[int]:
-    # Only INTEGER, spelled so, numbers rows by itself in SQLite.
-    return Column("nth", BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
-
-
-# Ids sort as in Python, character by character: a page that starts behind an id depends on it.
-ID = Text().with_variant(Text(collation="C"), "postgresql")
 VERSION = Encoded(str, Version.parse)
-REPORT = _json(report_to_object, report_from_object)
-MANIFEST = _json(signed_manifest_to_object, signed_manifest_from_object)
-PLAN = _json(plan_to_object, plan_from_object)
-EPOCHS = _json(list, tuple)
-
-metadata = MetaData()
+REPORT = as_json(report_to_object, report_from_object)
+MANIFEST = as_json(signed_manifest_to_object, signed_manifest_from_object)
+PLAN = as_json(plan_to_object, plan_from_object)
+EPOCHS = as_json(list, tuple)
 
 robots = Table(
     "robots",
@@ -109,7 +49,7 @@ facts = Table(
 history = Table(
     "history",
     metadata,
-    _nth(),
+    nth(),
     Column("robot_id", ID, ForeignKey(robots.c.robot_id), nullable=False),
     Column("at_s", Double, nullable=False),
     Column("kind", ID, nullable=False),
@@ -120,7 +60,7 @@ history = Table(
 keys = Table(
     "keys",
     metadata,
-    _nth(),
+    nth(),
     Column("key_id", ID, nullable=False),
     Column("name", Text, nullable=False),
     Column("public_key_xy", LargeBinary, nullable=False),
@@ -132,7 +72,7 @@ keys = Table(
 releases = Table(
     "releases",
     metadata,
-    _nth(),
+    nth(),
     Column("release_id", ID, nullable=False),
     Column("sku", ID, nullable=False),
     Column("version", VERSION, nullable=False),
@@ -150,7 +90,7 @@ releases = Table(
 rollouts = Table(
     "rollouts",
     metadata,
-    _nth(),
+    nth(),
     Column("rollout_id", ID, nullable=False),
     Column("release_id", ID, ForeignKey(releases.c.release_id), nullable=False),
     Column("sku", ID, nullable=False),
@@ -171,7 +111,7 @@ rollouts = Table(
 assignments = Table(
     "assignments",
     metadata,
-    _nth(),
+    nth(),
     Column("assignment_id", ID, nullable=False),
     Column("rollout_id", ID, ForeignKey(rollouts.c.rollout_id), nullable=False),
     Column("release_id", ID, ForeignKey(releases.c.release_id), nullable=False),

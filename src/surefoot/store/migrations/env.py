@@ -1,6 +1,6 @@
 from alembic import context
 
-from surefoot.store.tables import metadata
+from surefoot.store.registry import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
