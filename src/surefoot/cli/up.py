@@ -15,6 +15,7 @@ app = command()
 @app.command(
     epilog=example(
         "surefoot up",
+        "surefoot up --config /etc/surefoot/server.toml",
         "surefoot up --data /var/lib/surefoot --host 0.0.0.0 --public-url https://updates.example.org:8443",
     )
 )
@@ -36,20 +37,25 @@ def up(
             show_default="SUREFOOT_PUBLIC_URL, or where it listens",
         ),
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", help="Configuration file (TOML).", show_default="SUREFOOT_CONFIG, or none"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Start the update server; Ctrl-C stops it cleanly, and a later start goes on where it stopped.
 
     The first start makes what is missing in the data directory: database, image store, fleet CA and operator token.
-    More can be set by environment variables, see the reference of settings.
+    More can be set in a configuration file and by environment variables, see the reference of settings. What is given
+    here goes before the environment, and the environment before the file.
     """
     from surefoot.server.logs import configure_logging
     from surefoot.server.serve import serve
     from surefoot.server.settings import load_settings
 
-    # What is not given here comes from the environment, which the settings read themselves.
-    settings = load_settings(data_dir=data, host=host, port=port, public_url=public_url)
-    configure_logging(settings.log_level)
+    # What is not given here comes from the file and the environment, which the settings read themselves.
+    settings = load_settings(config, data_dir=data, host=host, port=port, public_url=public_url)
+    configure_logging(settings.log_level, settings.log_format)
     serve(settings, on_ready=lambda url: _say_ready(url, data, as_json))
 
 

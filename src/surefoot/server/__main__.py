@@ -13,7 +13,7 @@ def main() -> int:
     """Serve until a signal; print the url on standard output once ready."""
     try:
         settings = load_settings()
-        configure_logging(settings.log_level)
+        configure_logging(settings.log_level, settings.log_format)
         serve(settings, on_ready=_say)
     except SurefootError as error:
         logging.getLogger(__name__).error("%s: %s", error.code, error.message)

@@ -1,11 +1,39 @@
-"""How the server logs: one line per event on standard error, the event's name first, then `name=value`."""
+"""How the server logs: one line per event on standard error, as text or as a JSON object.
 
+An event's message is its name followed by `name=value`. Tokens, passwords and bodies are never logged, whatever the
+level.
+"""
+
+import json
 import logging
+from datetime import UTC, datetime
+from typing import Literal
+
+TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
-def configure_logging(level: str) -> None:
-    """Log at this level and above. Tokens and bodies are never logged, whatever the level."""
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+class JsonLines(logging.Formatter):
+    """Each record as one JSON object, for programs that collect logs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line; a traceback stands in `exception` with its line ends escaped."""
+        value = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "process": record.process,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            value["exception"] = self.formatException(record.exc_info)
+        return json.dumps(value, ensure_ascii=False)
+
+
+def configure_logging(level: str, form: Literal["text", "json"] = "text") -> None:
+    """Log at this level and above, as text or as JSON lines."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines() if form == "json" else logging.Formatter(TEXT))
+    logging.basicConfig(level=level, handlers=[handler])
     # What these say of every start repeats ours.
     for name in ("uvicorn.error", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
