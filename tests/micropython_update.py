@@ -1,7 +1,8 @@
-"""Runs a whole 4 MiB update, download to reboot, through kernel and runner, in a heap that is all but full.
+"""Runs a whole update, download to reboot, through kernel and runner, in a heap that is all but full.
 
 Run by MicroPython with the story's path and the bytes of heap to leave free once everything is imported. The story
-(offer, signed header, trusted key) is made by the test, where there is a private key to sign with.
+(offer, signed header, trusted key) is made by the test, where there is a private key to sign with. An image is one
+piece over and over, unless the story names the files of an update by a delta.
 """
 
 import binascii
@@ -9,14 +10,21 @@ import gc
 import json
 import sys
 
+import deflate  # type: ignore[import-not-found]
+
 from surefoot.agent.preflight import NO_SENSORS, Conditions
 from surefoot.agent.values import Identity, SlotImage, Slots
+from surefoot.shell.esp32_inflate import inflate_with
 from surefoot.shell.runner import Runner
 from surefoot.trust import p256
 from surefoot.trust.keys import KeyRing, PublicKey
 from surefoot.wire.limits import CHUNK_BYTES
 from surefoot.wire.offer import Answer, parse_answer
 from surefoot.wire.version import Version
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # One piece over and over, so that a large image needs no memory here either.
 PIECE = bytes(range(256)) * (CHUNK_BYTES // 256)
@@ -55,6 +63,9 @@ class Robot:
         # A copy, as a driver that reads flash would return.
         return bytes(bytearray(PIECE[:length_bytes]))
 
+    def read_running(self, offset_bytes: int, length_bytes: int) -> bytes:
+        return b""
+
     def inspect(self, size_bytes: int) -> "tuple[str, int | None]":
         return "", None
 
@@ -92,6 +103,40 @@ class Robot:
         print(text)
 
 
+class DeltaRobot(Robot):
+    """A robot that is offered a delta; the images are files, as flash is no heap either."""
+
+    def __init__(self, story: "dict[str, Any]") -> None:
+        Robot.__init__(self, story["answer"].encode(), binascii.unhexlify(story["header"]), story["image_bytes"])
+        self.source_digest = story["source_digest"]
+        self.source = open(story["source"], "rb")  # noqa: SIM115 - as long as the program
+        self.target = open(story["target"], "rb")  # noqa: SIM115 - as long as the program
+        self.delta_path = story["delta"]
+
+    def look(self) -> Slots:
+        slots = Robot.look(self)
+        return slots.replace(running=slots.running.replace(digest=self.source_digest))
+
+    def write(self, offset_bytes: int, data: bytes) -> None:
+        assert offset_bytes == self.written_bytes
+        self.target.seek(offset_bytes)
+        for place in range(0, len(data), 256):
+            assert self.target.read(min(256, len(data) - place)) == data[place : place + 256]
+        self.written_bytes += len(data)
+
+    def read(self, offset_bytes: int, length_bytes: int) -> bytes:
+        self.target.seek(offset_bytes)
+        return self.target.read(length_bytes)
+
+    def read_running(self, offset_bytes: int, length_bytes: int) -> bytes:
+        self.source.seek(offset_bytes)
+        return self.source.read(length_bytes)
+
+    def open(self, url: str, sha256: str, first_byte: int) -> "Any":
+        assert url == "delta" and first_byte == 0
+        return open(self.delta_path, "rb")
+
+
 class Download:
     """The file, made as it is read."""
 
@@ -124,7 +169,12 @@ def fill_heap(free_bytes: int) -> "list[bytearray]":
 def main(path: str, free_bytes: int) -> None:
     with open(path) as file:
         story = json.load(file)
-    robot = Robot(story["answer"].encode(), binascii.unhexlify(story["header"]), story["image_bytes"])
+    if "delta" in story:
+        robot: Robot = DeltaRobot(story)
+        inflate = inflate_with(deflate)
+    else:
+        robot = Robot(story["answer"].encode(), binascii.unhexlify(story["header"]), story["image_bytes"])
+        inflate = None
     identity = Identity(
         robot_id="robot-001",
         sku="standard",
@@ -140,7 +190,7 @@ def main(path: str, free_bytes: int) -> None:
     gc.collect()
     program_bytes = gc.mem_alloc()  # type: ignore[attr-defined]
     ballast = fill_heap(free_bytes)
-    assert Runner(identity, robot, robot, robot, robot).start("epoch") is None
+    assert Runner(identity, robot, robot, robot, robot, inflate).start("epoch") is None
     assert robot.is_switched and robot.written_bytes == robot.image_bytes
     del ballast
     print("program bytes", program_bytes, "journal writes", robot.journal_writes)

@@ -9,6 +9,7 @@ from surefoot.agent.resume import boot
 from surefoot.agent.table import advance
 from surefoot.agent.values import Identity, SlotImage, Slots
 from surefoot.trust.keys import KeyRing, PublicKey
+from surefoot.wire.delta import FORMAT
 from surefoot.wire.image_header import HEADER_BYTES, ImageHeader
 from surefoot.wire.journal import IDLE, Journal, encode_journal, load_journal
 from surefoot.wire.limits import CHUNK_BYTES
@@ -89,7 +90,12 @@ def manifest_of(image: bytes, version: Version, **changes: "Any") -> SignedManif
         digest=digest_of(image),
         size_bytes=len(image),
         protocol=1,
+        companion_versions=(),
+        from_version_min=None,
         version_floor=None,
+        delta_sources=(),
+        trusted_keys=(),
+        expires_at_s=None,
         notes=None,
     )
     return sign_manifest(manifest.replace(**changes), KEY)
@@ -115,6 +121,7 @@ def offer_of(image: bytes, version: Version, **changes: "Any") -> Offer:
         force=False,
         rollback=False,
         attempt=1,
+        delta=None,
     )
     return offer.replace(**changes)
 
@@ -163,10 +170,11 @@ def answer(
     acknowledged: "str | None" = None,
     cancelled: "str | None" = None,
     stale: bool = False,
+    refusal: "str | None" = None,
+    now_s: "int | None" = None,
 ) -> on.Answered:
-    return on.Answered(
-        answer=Answer(acknowledged=acknowledged, offer=offer, cancelled=cancelled, stale=stale, next_check_s=None)
-    )
+    said = Answer(acknowledged=acknowledged, offer=offer, cancelled=cancelled, stale=stale, next_check_s=None)
+    return on.Answered(answer=said, refusal=refusal, now_s=now_s)
 
 
 def digested(file: bytes, version: str = "", chip_id: "int | None" = None) -> on.SpareDigested:
@@ -191,6 +199,7 @@ class Robot:
         self.spare = bytearray(slots.spare_bytes)
         self.fetch: "do.Fetch | None" = None
         self.delay_s = 0
+        self.accepts: "tuple[str, ...]" = (FORMAT,)
         self._state: "AgentState | None" = None
 
     @property
@@ -210,7 +219,9 @@ class Robot:
         """Start the agent from what was recorded; return the names of the effects."""
         if slots is not None:
             self.slots = slots
-        event = on.Booted(slots=self.slots, journal=self.saved, damaged=damaged, fresh_epoch=fresh_epoch)
+        event = on.Booted(
+            slots=self.slots, journal=self.saved, damaged=damaged, fresh_epoch=fresh_epoch, accepts=self.accepts
+        )
         return self._carry_out(boot(self.identity, event))
 
     def on(self, event: on.Event) -> str:

@@ -33,7 +33,8 @@ def test_a_robot_without_an_offer_rests() -> None:
 def test_the_server_says_when_to_ask_again() -> None:
     robot = Robot()
     robot.boots()
-    robot.on(on.Answered(answer=Answer(acknowledged=None, offer=None, cancelled=None, stale=False, next_check_s=77)))
+    said = Answer(acknowledged=None, offer=None, cancelled=None, stale=False, next_check_s=77)
+    robot.on(on.Answered(answer=said, refusal=None, now_s=None))
     assert robot.delay_s == 77
 
 

@@ -10,6 +10,7 @@ from surefoot.wire.version import Version
 TOLD = "SaveJournal Exchange"
 UNREACHABLE = on.Unreachable(code="server-unreachable")
 FLOOR = Version(major=0, minor=2, patch=1)
+HANDS_OVER = OFFER.replace(manifest=case.manifest_of(case.NEW, case.NEW_VERSION, trusted_keys=(case.OTHER_KEY.xy,)))
 RAISES_FLOOR = OFFER.replace(manifest=case.manifest_of(case.NEW, case.NEW_VERSION, version_floor=FLOOR))
 
 
@@ -93,6 +94,43 @@ def test_the_version_floor_rises_as_well_when_only_the_word_of_the_confirmation_
     robot.boots(case.runs_new(CONFIRMED))
     assert assignment_of(robot) == (INSTALLED, None)
     assert robot.report.version_floor == "0.2.1"
+
+
+def test_keys_take_the_place_of_others_only_when_the_image_is_confirmed() -> None:
+    robot = case.confirming(HANDS_OVER)
+    assert robot.report.trusted_keys == (case.KEY.key_id,)
+    robot.on(on.Confirmed(slots=case.runs_new(CONFIRMED)))
+    assert robot.report.trusted_keys == (case.OTHER_KEY.key_id,)
+    robot.boots(case.runs_new(CONFIRMED))
+    assert robot.report.trusted_keys == (case.OTHER_KEY.key_id,)
+
+
+def test_a_robot_that_took_new_keys_refuses_what_the_old_one_signed() -> None:
+    robot = case.confirming(HANDS_OVER)
+    robot.on(on.Confirmed(slots=case.runs_new(CONFIRMED)))
+    later = Version(major=9, minor=0, patch=0)
+    robot.on(answer(case.offer_of(b"by the old key", later, id="late")))
+    assert assignment_of(robot) == (REFUSED, "refused-manifest-signature")
+
+
+def test_keys_stay_when_the_image_went_back_and_when_the_manifest_names_none() -> None:
+    robot = case.on_trial(HANDS_OVER)
+    robot.boots(case.runs_old(ROLLED_BACK))
+    assert robot.report.trusted_keys == (case.KEY.key_id,)
+    handed_over = case.confirming().journal.replace(trusted_keys=(case.OTHER_KEY.xy,))
+    assert installed(handed_over).trusted_keys == (case.OTHER_KEY.xy,)
+
+
+def test_keys_are_taken_as_well_when_only_the_word_of_the_confirmation_was_lost() -> None:
+    robot = case.confirming(HANDS_OVER)
+    robot.boots(case.runs_new(CONFIRMED))
+    assert robot.report.trusted_keys == (case.OTHER_KEY.key_id,)
+
+
+def test_a_key_that_is_no_point_of_the_curve_is_refused_before_anything_is_loaded() -> None:
+    manifest = case.manifest_of(case.NEW, case.NEW_VERSION, trusted_keys=(b"\x07" * 64,))
+    robot = case.offered(OFFER.replace(manifest=manifest))
+    assert assignment_of(robot) == (REFUSED, "refused-key-format")
 
 
 def test_a_manifest_that_new_firmware_cannot_read_does_not_stop_its_agent() -> None:

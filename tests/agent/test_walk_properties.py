@@ -12,12 +12,14 @@ from surefoot.agent import events as on
 from surefoot.agent.values import SlotImage, Slots
 from surefoot.wire.journal import Journal
 from surefoot.wire.limits import CHUNK_BYTES
+from surefoot.wire.offer import Delta
 from surefoot.wire.report import CONFIRMED, EMPTY, ROLLED_BACK, TERMINAL_STATES, TRIAL, UNKNOWN, Report
 from surefoot.wire.version import Version
 
 BACK = case.offer_of(case.OLD, case.OLD_VERSION, id="back", rollback=True)
 NEWER, NEWER_VERSION = b"newer" * 4000, Version(major=0, minor=4, patch=0)
 AHEAD = case.offer_of(NEWER, NEWER_VERSION, id="ahead")
+DELTA = Delta(url="https://fleet.example/d", sha256="de" * 32, size_bytes=99, source_digest=case.digest_of(case.OLD))
 OFFERS = [
     OFFER,
     AHEAD,
@@ -26,6 +28,8 @@ OFFERS = [
     OFFER.replace(id="again"),
     BACK,
     OFFER.replace(id="other", sku="heavy"),
+    OFFER.replace(id="shorter", delta=DELTA),
+    OFFER.replace(delta=DELTA),
 ]
 FILES = {
     OFFER.sha256: NEW_FILE,

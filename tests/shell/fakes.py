@@ -71,6 +71,9 @@ class MemorySlots:
         self.log.append(f"read {offset_bytes}")
         return bytes(self.images[self.spare][offset_bytes : min(offset_bytes + length_bytes, self.readable_bytes)])
 
+    def read_running(self, offset_bytes: int, length_bytes: int) -> bytes:
+        return bytes(self.images[self.running][offset_bytes : offset_bytes + length_bytes])
+
     def inspect(self, size_bytes: int) -> tuple[str, int | None]:
         if self.image_refusal is not None:
             raise self.image_refusal
@@ -138,6 +141,8 @@ class MemoryServer:
     def __init__(self, file: bytes, offer: Offer | None) -> None:
         self.file = file
         self.offer = offer
+        self.delta_file = b""
+        self.deltas_opened = 0
         self.reports: list[Report] = []
         self.known: Report | None = None
         self.past_epochs: set[str] = set()
@@ -176,12 +181,19 @@ class MemoryServer:
         return False
 
     def open(self, url: str, sha256: str, first_byte: int) -> MemoryDownload:
-        assert self.offer is not None and (url, sha256) == (self.offer.url, self.offer.sha256)
+        assert self.offer is not None
+        delta, file = self.offer.delta, self.file
+        if delta is not None and url == delta.url:
+            assert sha256 == delta.sha256 and first_byte == 0
+            self.deltas_opened += 1
+            file = self.delta_file
+        else:
+            assert (url, sha256) == (self.offer.url, self.offer.sha256)
         self.first_bytes.append(first_byte)
         if self.open_errors:
             raise self.open_errors.pop(0)
         breaks_at = self.breaks_at.pop(0) if self.breaks_at else None
-        download = MemoryDownload(self.file, first_byte, breaks_at)
+        download = MemoryDownload(file, first_byte, breaks_at)
         self.downloads.append(download)
         return download
 

@@ -24,4 +24,4 @@ def test_whole_updates_run_on_micropython() -> None:
         timeout=110,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "3 passed, 0 failed" in result.stdout
+    assert "6 passed, 0 failed" in result.stdout

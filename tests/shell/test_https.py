@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from surefoot.server.certificates import ensure_certificates
-from surefoot.shell.https import HttpsTransport
+from surefoot.shell.https import HttpsTransport, problem_of
 from surefoot.wire.errors import Interrupted, Refused, SurefootError
 from surefoot.wire.offer import Answer, encode_answer
 from surefoot.wire.report import CONFIRMED, Report, SlotReport
@@ -30,6 +30,7 @@ REPORT = Report(
     protocol=None,
     companion_version=None,
     trusted_keys=(),
+    accepts=(),
     code=None,
 )
 
@@ -200,3 +201,12 @@ def test_endless_redirects_end(script: Script) -> None:
     script.status, script.headers = 302, {"Location": f"{script.url}/again"}
     assert code_of_open(script, Interrupted) == "download-interrupted"
     assert len(script.seen) == 4
+
+
+@pytest.mark.parametrize("body", [b"[" * 5000, b'{"type": "captive portal: sign in"}', b'{"type": "\\u00e9"}', b"\xff"])
+def test_a_problem_that_is_none_never_gives_a_code_that_no_journal_takes(body: bytes) -> None:
+    assert problem_of(body, 502) == ("refused-answer-format", "The server answered with status 502.")
+
+
+def test_what_a_problem_says_can_be_logged() -> None:
+    assert problem_of(rb'{"type":"x:busy","detail":"no \ud800\u001b[2J"}', 502) == ("busy", "no ??[2J")

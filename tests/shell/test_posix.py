@@ -57,7 +57,12 @@ def publish(operator: OperatorClient, signer: Signer, sku: str) -> str:
         digest=header.digest,
         size_bytes=header.size_bytes,
         protocol=None,
+        companion_versions=(),
+        from_version_min=None,
         version_floor=None,
+        delta_sources=(),
+        trusted_keys=(),
+        expires_at_s=None,
         notes=None,
     )
     sha256 = hashlib.sha256(image).hexdigest()

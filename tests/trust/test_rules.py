@@ -12,13 +12,19 @@ from surefoot.wire.manifest import SignedManifest, parse_manifest
 from surefoot.wire.offer import Offer
 from surefoot.wire.version import Version
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 RUNNING = Version(major=0, minor=2, patch=1)
 GROUND = Ground(
     sku="standard",
     running_version=RUNNING,
     version_floor=Version(major=0, minor=1, patch=0),
+    companion_version="0.1.4",
     ring=KeyRing(keys=(KEY,)),
     verify=case.verify,
+    now_s=1_800_000_000,
 )
 HEADER = ImageHeader.parse(case.NEW_FILE[:HEADER_BYTES])
 DIGEST = case.digest_of(NEW)
@@ -81,6 +87,34 @@ def test_an_image_for_another_sku_is_refused_whoever_says_so() -> None:
     heavy = case.manifest_of(NEW, NEW_VERSION, sku="heavy")
     assert code_of(check_offer, OFFER.replace(sku=None, manifest=heavy), GROUND) == "refused-sku"
     assert check_offer(BARE.replace(sku=None), GROUND) is None
+
+
+def with_manifest(**changes: "Any") -> Offer:
+    return OFFER.replace(manifest=case.manifest_of(NEW, NEW_VERSION, **changes))
+
+
+def test_a_release_is_installed_only_over_the_version_it_names_or_a_later_one() -> None:
+    assert code_of(check_offer, with_manifest(from_version_min=version("0.2.2")), GROUND) == "refused-version-too-old"
+    check_offer(with_manifest(from_version_min=RUNNING), GROUND)
+    # Nothing signed says what runs: that is no reason to keep it for ever.
+    check_offer(with_manifest(from_version_min=version("0.2.2")), GROUND.replace(running_version=None))
+
+
+def test_a_release_that_does_not_work_with_the_companion_is_refused() -> None:
+    for lines in (("0.1",), ("0.2", "0.1.4"), ("0",), ()):
+        check_offer(with_manifest(companion_versions=lines), GROUND)
+    for lines in (("0.2",), ("0.1.5", "1"), ("0.1.40",), ("0.1.4.1",), ("0.",)):
+        assert code_of(check_offer, with_manifest(companion_versions=lines), GROUND) == "refused-companion", lines
+    newer = GROUND.replace(companion_version="0.10.4")
+    assert code_of(check_offer, with_manifest(companion_versions=("0.1",)), newer) == "refused-companion"
+    check_offer(with_manifest(companion_versions=("9",)), GROUND.replace(companion_version=None))
+
+
+def test_an_expired_manifest_is_refused_by_a_robot_that_knows_the_time() -> None:
+    expired = with_manifest(expires_at_s=1_800_000_000)
+    assert code_of(check_offer, expired, GROUND) == "refused-manifest-expired"
+    check_offer(expired, GROUND.replace(now_s=1_799_999_999))
+    check_offer(expired, GROUND.replace(now_s=None))
 
 
 def test_a_version_not_above_the_running_one_is_refused() -> None:

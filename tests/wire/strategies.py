@@ -9,8 +9,8 @@ from surefoot.wire import limits
 from surefoot.wire.fields import ID_CHARS, NAME_CHARS, PRINTABLE_CHARS
 from surefoot.wire.image_header import ImageHeader
 from surefoot.wire.journal import IDLE, STATES, Journal, Label, blank_journal
-from surefoot.wire.manifest import Manifest, SignedManifest
-from surefoot.wire.offer import Answer, Offer
+from surefoot.wire.manifest import COMPANION_CHARS, Manifest, SignedManifest
+from surefoot.wire.offer import Answer, Delta, Offer
 from surefoot.wire.report import (
     ASSIGNMENT_STATES,
     RUNNING_STATES,
@@ -33,6 +33,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 COUNTS = st.integers(0, limits.INTEGER_MAX)
 SIZES = st.integers(0, limits.IMAGE_BYTES_MAX)
 DIGESTS = st.binary(min_size=32, max_size=32).map(bytes.hex)
+KEYS = st.lists(st.binary(min_size=64, max_size=64), max_size=limits.MANIFEST_KEYS_MAX)
 VERSIONS = st.integers(0, 2**32 - 1).map(Version.from_packed)
 SIGNATURES = st.binary(min_size=64, max_size=64)
 
@@ -52,8 +53,13 @@ def manifests(draw: st.DrawFn) -> Manifest:
         digest=draw(DIGESTS),
         size_bytes=draw(SIZES),
         protocol=draw(st.none() | st.integers(0, 65535)),
+        companion_versions=tuple(draw(st.lists(word(COMPANION_CHARS, 9), max_size=3))),
+        from_version_min=draw(st.none() | VERSIONS),
         version_floor=floor,
-        notes=draw(st.none() | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=80)),
+        delta_sources=tuple(draw(st.lists(DIGESTS, max_size=limits.DELTA_SOURCES_MAX))),
+        trusted_keys=tuple(draw(KEYS)),
+        expires_at_s=draw(st.none() | COUNTS),
+        notes=draw(st.none() | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=50)),
     )
 
 
@@ -65,6 +71,13 @@ SIGNED = st.builds(
     ),
     key_id=DIGESTS,
     signature=SIGNATURES,
+)
+DELTAS = st.builds(
+    Delta,
+    url=word(PRINTABLE_CHARS, 100),
+    sha256=DIGESTS,
+    size_bytes=SIZES,
+    source_digest=DIGESTS,
 )
 OFFERS = st.builds(
     Offer,
@@ -80,6 +93,7 @@ OFFERS = st.builds(
     force=st.booleans(),
     rollback=st.booleans(),
     attempt=COUNTS,
+    delta=st.none() | DELTAS,
 )
 ANSWERS = st.builds(
     Answer,
@@ -123,6 +137,7 @@ REPORTS = st.builds(
     protocol=st.none() | st.integers(0, 65535),
     companion_version=st.none() | TEXTS,
     trusted_keys=st.lists(DIGESTS, max_size=3).map(tuple),
+    accepts=st.lists(word(ID_CHARS, 8), max_size=3).map(tuple),
     code=st.none() | CODES,
 )
 HEADERS = st.builds(
@@ -149,6 +164,7 @@ def journals(draw: st.DrawFn) -> Journal:
         labels=tuple(
             draw(st.lists(st.builds(Label, digest=DIGESTS, version=VERSIONS.map(str)), max_size=4)),
         ),
+        trusted_keys=tuple(draw(KEYS)),
     )
 
 

@@ -171,6 +171,7 @@ def test_the_largest_journal_that_can_come_about_fits_its_copy() -> None:
         source_digest="f" * 64,
         version_floor=Version.parse(version),
         labels=tuple(Label(digest=f"{number:064d}", version=version) for number in range(4)),
+        trusted_keys=(b"\xff" * 64,) * limits.MANIFEST_KEYS_MAX,
     )
     copy = encode_journal(largest, 2**32 - 1)
     assert len(copy) <= limits.JOURNAL_BYTES_MAX

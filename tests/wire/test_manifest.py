@@ -31,9 +31,28 @@ def envelope(**changes: "Any") -> "dict[str, Any]":
 
 def test_a_manifest_comes_back_as_it_was() -> None:
     assert parse_manifest(encode_manifest(MANIFEST)) == MANIFEST
-    bare = MANIFEST.replace(protocol=None, version_floor=None, notes=None)
+    bare = MANIFEST.replace(
+        protocol=None,
+        companion_versions=(),
+        from_version_min=None,
+        version_floor=None,
+        delta_sources=(),
+        trusted_keys=(),
+        expires_at_s=None,
+        notes=None,
+    )
     assert parse_manifest(encode_manifest(bare)) == bare
-    assert b"notes" not in encode_manifest(bare)
+    names = set(parse_object(encode_manifest(bare), CODE, MANIFEST_BYTES_MAX))
+    assert names == {"name", "sku", "version", "digest", "size_bytes"}
+
+
+def test_a_manifest_signed_before_it_could_say_more_is_still_read() -> None:
+    parsed = parse_manifest(
+        b'{"name": "n", "sku": "s", "version": "1.0.0", "size_bytes": 1, "version_floor": "0.1.0", "protocol": 1, '
+        b'"digest": "' + b"ab" * 32 + b'"}'
+    )
+    assert (parsed.companion_versions, parsed.delta_sources, parsed.from_version_min) == ((), (), None)
+    assert (parsed.expires_at_s, str(parsed.version_floor)) == (None, "0.1.0")
 
 
 def test_a_malformed_manifest_is_refused() -> None:
@@ -50,9 +69,23 @@ def test_a_malformed_manifest_is_refused() -> None:
         ("notes", 7),
         ("version", 3),
         ("version_floor", 3),
+        ("from_version_min", 3),
+        ("expires_at_s", -1),
+        ("expires_at_s", "soon"),
+        ("companion_versions", "0.1"),
+        ("companion_versions", ["v0.1"]),
+        ("companion_versions", [""]),
+        ("companion_versions", ["0.1"] * 9),
+        ("delta_sources", ["ab" * 31]),
+        ("delta_sources", ["ab" * 33]),
+        ("delta_sources", [7]),
+        ("delta_sources", ["ab" * 32] * 9),
+        ("trusted_keys", ["ab" * 63]),
+        ("trusted_keys", ["AB" * 64]),
+        ("trusted_keys", ["ab" * 64] * 4),
     ):
         assert code_of(parse_manifest, changed(**{name: value})) == CODE, (name, value)
-    for name in ("version", "version_floor"):
+    for name in ("version", "version_floor", "from_version_min"):
         assert code_of(parse_manifest, changed(**{name: "1.2"})) == "refused-version-format"
     for data in (b"", b"[]", b"\xff", b"{}", changed() + b" " * MANIFEST_BYTES_MAX):
         assert code_of(parse_manifest, data) == CODE

@@ -1,7 +1,7 @@
 from support import code_of
 from surefoot.wire.limits import ANSWER_BYTES_MAX, ASSIGNMENT_ID_CHARS_MAX, OFFER_BYTES_MAX
 from surefoot.wire.offer import Answer, encode_answer, offer_from_object, offer_to_object, parse_answer
-from wire.wire_case import ANSWER, OFFER, offer_of_bytes
+from wire.wire_case import ANSWER, DELTA, OFFER, offer_of_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def changed(**changes: "Any") -> "dict[str, Any]":
 def test_an_offer_comes_back_as_it_was() -> None:
     assert offer_from_object(offer_to_object(OFFER)) == OFFER
     bare = OFFER.replace(
-        size_bytes=None, digest=None, sku=None, release=None, manifest=None, force=False, rollback=False
+        size_bytes=None, digest=None, sku=None, release=None, manifest=None, force=False, rollback=False, delta=None
     )
     assert offer_from_object(offer_to_object(bare)) == bare
     assert sorted(offer_to_object(bare)) == ["attempt", "id", "sha256", "url", "version"]
@@ -57,6 +57,8 @@ def test_a_malformed_offer_is_refused() -> None:
         ("attempt", -1),
         ("attempt", True),
         ("version", 3),
+        ("delta", "https://fleet.example/2"),
+        ("delta", {}),
     ):
         assert code_of(offer_from_object, changed(**{name: value})) == "refused-offer-format", (name, value)
     sources: "list[Any]" = [None, [], "offer"]
@@ -70,6 +72,25 @@ def test_an_offer_that_no_journal_could_hold_is_refused() -> None:
     fits = offer_of_bytes(OFFER_BYTES_MAX)
     assert offer_from_object(offer_to_object(fits)) == fits
     assert code_of(offer_from_object, offer_to_object(offer_of_bytes(OFFER_BYTES_MAX + 1))) == "refused-offer-format"
+
+
+def test_a_malformed_delta_is_refused_with_its_offer() -> None:
+    source = offer_to_object(OFFER)["delta"]
+    for name, value in (
+        ("url", "https://fleet.example/2\r\n"),
+        ("sha256", "98"),
+        ("size_bytes", None),
+        ("size_bytes", 64 * 1024 * 1024 + 1),
+        ("source_digest", 7),
+    ):
+        spoilt = dict(source)
+        spoilt[name] = value
+        assert code_of(offer_from_object, changed(delta=spoilt)) == "refused-offer-format", (name, value)
+
+
+def test_a_delta_that_makes_the_offer_too_long_to_remember_is_left_out() -> None:
+    longest = offer_of_bytes(OFFER_BYTES_MAX)
+    assert offer_from_object(offer_to_object(longest.replace(delta=DELTA))) == longest
 
 
 def test_an_answer_comes_back_as_it_was() -> None:

@@ -43,6 +43,7 @@ def test_a_report_comes_back_as_it_was() -> None:
         protocol=None,
         companion_version=None,
         trusted_keys=(),
+        accepts=(),
         code=None,
     )
     assert parse_report(encode_report(bare)) == bare
@@ -53,6 +54,7 @@ def test_a_robot_that_can_say_less_says_less() -> None:
     assert report.epoch == FIRST_EPOCH
     assert (report.running.digest, report.running.version) == (None, None)
     assert report.spare is None and report.assignment is None and report.trusted_keys == ()
+    assert report.accepts == (), "a robot that says nothing of deltas takes none"
     for name in MINIMAL:
         less = {key: value for key, value in MINIMAL.items() if key != name}
         assert code_of(parse_report, encode_object(less)) == "refused-report-format", name
@@ -100,6 +102,11 @@ def test_a_field_of_the_wrong_kind_is_refused() -> None:
         ("trusted_keys", ["ab" * 15 + "\u0000\u0000" + "ab" * 16]),
         ("trusted_keys", [7]),
         ("trusted_keys", ["ab" * 32] * 17),
+        ("accepts", "sfd1"),
+        ("accepts", [""]),
+        ("accepts", ["a\u0000b"]),
+        ("accepts", [1]),
+        ("accepts", ["sfd1"] * 9),
         ("code", ""),
     ):
         assert refused(path, value), (path, value)
@@ -120,6 +127,8 @@ def test_old_firmware_may_report_whatever_its_build_called_itself() -> None:
 def test_what_is_unset_is_not_sent() -> None:
     source = parse_object(encode_report(REPORT.replace(spare=None, code=None)), "refused-report-format", 8192)
     assert "spare" not in source and "code" not in source
+    source = report_to_object(REPORT.replace(accepts=()))
+    assert "accepts" not in source
 
 
 def test_a_report_has_a_size_limit() -> None:

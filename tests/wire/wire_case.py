@@ -3,7 +3,7 @@
 from surefoot.wire.fields import encode_object
 from surefoot.wire.journal import Journal, Label, blank_journal
 from surefoot.wire.manifest import Manifest, SignedManifest, encode_manifest
-from surefoot.wire.offer import Answer, Offer, offer_to_object
+from surefoot.wire.offer import Answer, Delta, Offer, offer_to_object
 from surefoot.wire.report import AssignmentReport, Report, SlotReport
 from surefoot.wire.version import Version
 
@@ -17,10 +17,21 @@ MANIFEST = Manifest(
     digest=DIGEST,
     size_bytes=1048576,
     protocol=1,
+    companion_versions=("0.1", "0.2.4"),
+    from_version_min=Version(major=0, minor=1, patch=7),
     version_floor=Version(major=0, minor=2, patch=0),
+    delta_sources=("76" * 32,),
+    trusted_keys=(bytes(range(64)),),
+    expires_at_s=1_800_000_000,
     notes='Walks "better".',
 )
 SIGNED = SignedManifest(payload=encode_manifest(MANIFEST), key_id="ab" * 32, signature=bytes(range(64)))
+DELTA = Delta(
+    url="https://fleet.example/v1/images/2",
+    sha256="98" * 32,
+    size_bytes=36089,
+    source_digest="76" * 32,
+)
 OFFER = Offer(
     id="01J-assignment",
     url="https://fleet.example/v1/images/1",
@@ -34,6 +45,7 @@ OFFER = Offer(
     force=True,
     rollback=True,
     attempt=2,
+    delta=DELTA,
 )
 ANSWER = Answer(acknowledged="01J-before", offer=OFFER, cancelled=None, stale=True, next_check_s=300)
 REPORT = Report(
@@ -49,15 +61,17 @@ REPORT = Report(
     protocol=1,
     companion_version="0.1.4",
     trusted_keys=("ab" * 32, "cd" * 32),
+    accepts=("sfd1",),
     code="damaged-journal",
 )
 
 
 def offer_of_bytes(size_bytes: int) -> Offer:
     """Return an offer that is so long as JSON, by what its manifest says."""
-    room = size_bytes - len(encode_object(offer_to_object(OFFER)))
+    bare = OFFER.replace(delta=None)
+    room = size_bytes - len(encode_object(offer_to_object(bare)))
     # A quote takes two bytes of JSON, so the manifest itself stays within its own limit.
-    return OFFER.replace(manifest=SIGNED.replace(payload=SIGNED.payload + b'"' * (room // 2) + b" " * (room % 2)))
+    return bare.replace(manifest=SIGNED.replace(payload=SIGNED.payload + b'"' * (room // 2) + b" " * (room % 2)))
 
 
 HEADER = b"OBOR" + b"\x00\x03\x00\x00" + b"\x00\x00\x10\x00" + bytes(range(32)) + bytes(64) + bytes(28)
@@ -75,4 +89,5 @@ JOURNAL: Journal = blank_journal("epoch-1").replace(
     source_digest=DIGEST,
     version_floor=VERSION,
     labels=(Label(digest=DIGEST, version="0.2.1"), Label(digest="ef" * 32, version="0.3.0")),
+    trusted_keys=(bytes(range(64)),),
 )

@@ -1,5 +1,6 @@
 """Downloading into the spare slot, and judging what stands there before it may boot."""
 
+from surefoot.agent.deltas import DELTA_RETRIES_MAX, delta_of, fall_back, without_delta
 from surefoot.agent.effects import (
     EraseBlock,
     Fetch,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
         Unreachable,
     )
     from surefoot.agent.values import SlotImage
-    from surefoot.wire.journal import Journal
     from surefoot.wire.offer import Offer
 
 RESTARTS_MAX = 2
@@ -51,20 +51,23 @@ def heard_while_busy(state: AgentState, event: "Answered") -> Step:
     if is_cancelled(state, event.answer):
         return cancel(state)
     if offer is not None and is_new(state, offer):
-        return begin(state.replace(retries=0), offer)
+        return begin(state.replace(retries=0), offer, event)
     known = offer_of(journal)
     if offer is not None and offer.id == known.id and offer.sha256 == known.sha256:
         # Servers move and signed addresses run out; the bytes received so far are of the same file.
-        moved = _at(known, offer.url)
+        moved = _at(known, offer)
         if moved != known:
             return save(state, journal.replace(offer=moved), Preflight())
     return stay(state, Preflight())
 
 
-def _at(offer: "Offer", url: str) -> "Offer":
-    """Return the offer at this address, unless that makes it longer than a journal can give back."""
+def _at(offer: "Offer", now: "Offer") -> "Offer":
+    """Return the offer at the addresses of now, unless that makes it longer than a journal can give back."""
+    delta = offer.delta
+    if delta is not None and now.delta is not None and now.delta.sha256 == delta.sha256:
+        delta = delta.replace(url=now.delta.url)
     try:
-        return offer_from_object(offer_to_object(offer.replace(url=url)))
+        return offer_from_object(offer_to_object(offer.replace(url=now.url, delta=delta)))
     except Refused:
         return offer
 
@@ -104,8 +107,8 @@ def fetch(state: AgentState, event: "PreflightPassed | RetryDue") -> Step:
     journal = state.journal
     state = state.replace(hold=None, judged=False, slots=state.slots.replace(spare=_overwritten(state.slots.spare)))
     if journal.received_bytes and journal.header:
-        return stay(state, _fetch(journal, HEADER_BYTES + journal.received_bytes, CHUNK_BYTES))
-    return stay(state, PrepareSpare(), _fetch(journal, 0, HEADER_BYTES))
+        return stay(state, _fetch(state, HEADER_BYTES + journal.received_bytes, CHUNK_BYTES))
+    return stay(state, PrepareSpare(), _fetch(state, 0, HEADER_BYTES))
 
 
 def _overwritten(spare: "SlotImage") -> "SlotImage":
@@ -113,9 +116,15 @@ def _overwritten(spare: "SlotImage") -> "SlotImage":
     return spare.replace(digest=None, version="", state=wire_report.UNKNOWN)
 
 
-def _fetch(journal: "Journal", first_byte: int, first_chunk_bytes: int) -> Fetch:
-    offer = offer_of(journal)
-    return Fetch(url=offer.url, sha256=offer.sha256, first_byte=first_byte, first_chunk_bytes=first_chunk_bytes)
+def _fetch(state: AgentState, first_byte: int, first_chunk_bytes: int) -> Fetch:
+    offer = offer_of(state.journal)
+    return Fetch(
+        url=offer.url,
+        sha256=offer.sha256,
+        first_byte=first_byte,
+        first_chunk_bytes=first_chunk_bytes,
+        delta=delta_of(state),
+    )
 
 
 def take_chunk(state: AgentState, event: "ChunkArrived") -> Step:
@@ -152,6 +161,9 @@ def _take_header(state: AgentState, data: bytes) -> Step:
     if offer.size_bytes not in (None, HEADER_BYTES + header.size_bytes):
         # A download without this end in sight would be taken up again for ever.
         return start_over(state, "refused-image-format")
+    if offer.digest not in (None, header.digest):
+        # What a header says of another image must not end this assignment.
+        return start_over(state, "refused-digest")
     if header.size_bytes > state.slots.spare_bytes:
         return _closing(refuse(state, "refused-size"))
     if header.digest == state.slots.running.digest and not offer.force:
@@ -168,18 +180,25 @@ def retry_download(state: AgentState, event: "DownloadFailed") -> Step:
     """Take the download up again after a pause that doubles; after some tries, at the next check."""
     retries = state.retries + 1
     state = state.replace(retries=retries, hold=event.code)
+    if retries > DELTA_RETRIES_MAX and delta_of(state) is not None:
+        # The bytes so far are of the same file, and the full one goes on behind them.
+        return save(state, without_delta(state.journal), ScheduleRetry(delay_s=backoff_s(state.retries - 1)))
     if retries > RETRIES_MAX:
         return rest(state, backoff_s(retries))
     return stay(state, ScheduleRetry(delay_s=backoff_s(state.retries - 1)))
 
 
 def refuse_download(state: AgentState, event: "DownloadRefused") -> Step:
-    """End: the file will not be served."""
+    """End: the file will not be served. What is said of a delta is not said of the file."""
+    if delta_of(state) is not None:
+        return fall_back(state)
     return refuse(state, event.code)
 
 
 def start_over(state: AgentState, code: str) -> Step:
     """Fetch the file again from its first byte, so often; then it is not chance, and it is refused."""
+    if delta_of(state) is not None:
+        return fall_back(state)
     journal = state.journal
     if journal.restarts >= RESTARTS_MAX:
         return _closing(refuse(state, code))

@@ -4,6 +4,10 @@ from surefoot.wire.journal import Journal
 from surefoot.wire.record import Record
 from surefoot.wire.report import Report
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from surefoot.wire.offer import Delta
+
 
 class Effect(Record):
     """Base of all effects."""
@@ -49,14 +53,16 @@ class PrepareSpare(Effect):
 class Fetch(Effect):
     """Download from `first_byte` of the file on, the first piece of `first_chunk_bytes`.
 
+    With a delta, that is downloaded instead, and the file is what it makes of the running image.
     Ends in any number of `ChunkArrived`, and in `DownloadFailed` or `DownloadRefused` if it breaks.
     """
 
-    __slots__ = ("url", "sha256", "first_byte", "first_chunk_bytes")
+    __slots__ = ("url", "sha256", "first_byte", "first_chunk_bytes", "delta")
     url: str
     sha256: str
     first_byte: int
     first_chunk_bytes: int
+    delta: "Delta | None"
 
 
 class StopFetch(Effect):

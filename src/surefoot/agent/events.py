@@ -13,13 +13,17 @@ class Event(Record):
 
 
 class Booted(Event):
-    """The robot started; `journal` is None when nothing readable was kept, `fresh_epoch` is a random word for then."""
+    """The robot started; `journal` is None when nothing readable was kept, `fresh_epoch` is a random word for then.
 
-    __slots__ = ("slots", "journal", "damaged", "fresh_epoch")
+    `accepts` names the formats of deltas that the robot can apply.
+    """
+
+    __slots__ = ("slots", "journal", "damaged", "fresh_epoch", "accepts")
     slots: Slots
     journal: "Journal | None"
     damaged: bool
     fresh_epoch: str
+    accepts: "tuple[str, ...]"
 
 
 class CheckDue(Event):
@@ -29,10 +33,16 @@ class CheckDue(Event):
 
 
 class Answered(Event):
-    """The server answered a report."""
+    """The server answered a report.
 
-    __slots__ = ("answer",)
+    `refusal` is the code under which signed metadata refuses the answer's offer, None where there is nothing to refuse
+    or the robot goes by its keys alone; `now_s` is the time (Unix seconds), None when the robot does not know it.
+    """
+
+    __slots__ = ("answer", "refusal", "now_s")
     answer: Answer
+    refusal: "str | None"
+    now_s: "int | None"
 
 
 class Unreachable(Event):
@@ -71,7 +81,7 @@ class DownloadFailed(Event):
 
 
 class DownloadRefused(Event):
-    """The server will not serve this file, now or later."""
+    """The server will not serve this file, now or later; or it is a delta that makes no image."""
 
     __slots__ = ("code",)
     code: str

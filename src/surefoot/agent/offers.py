@@ -38,7 +38,7 @@ def take_answer(state: AgentState, event: "Answered") -> Step:
     if is_stale(state, answer):
         return start_epoch(state)
     if answer.offer is not None and is_new(state, answer.offer):
-        return begin(state, answer.offer)
+        return begin(state, answer.offer, event)
     if _is_news(state, answer.acknowledged):
         noted = journal.replace(acknowledged=True)
         return save(state, noted, *rest(state, answer.next_check_s).effects)
@@ -89,7 +89,7 @@ def is_new(state: AgentState, offer: Offer) -> bool:
     return is_ended(state.journal) and offer.attempt > max(known.attempt, state.journal.attempts)
 
 
-def begin(state: AgentState, offer: Offer) -> Step:
+def begin(state: AgentState, offer: Offer, event: "Answered") -> Step:
     """Judge a new offer and take the first step for it."""
     journal, running = state.journal, state.slots.running
     same_assignment = journal.offer is not None and journal.offer.id == offer.id
@@ -110,9 +110,11 @@ def begin(state: AgentState, offer: Offer) -> Step:
     if running.digest is not None and running.digest == offer.digest and not offer.force:
         return save_and_tell(state, ended(taken, wire_report.INSTALLED, None))
     try:
-        check_offer(offer, ground(state))
+        check_offer(offer, ground(state).replace(now_s=event.now_s))
     except Refused as refusal:
         return refuse(state.replace(journal=taken), refusal.code)
+    if event.refusal is not None:
+        return refuse(state.replace(journal=taken), event.refusal)
     if offer.rollback and _spare_holds(state, offer):
         taken = taken.replace(state=wire_report.VERIFYING)
     return save(state, taken, StopFetch(), Preflight())

@@ -155,6 +155,7 @@ def boot(identity: Identity, event: Booted) -> Step:
         judged=False,
         boot_code=boot_code,
         fresh_epoch=event.fresh_epoch,
+        accepts=event.accepts,
     )
     gives_up = journal.state == wire_report.TRIAL and journal.trial_boots > TRIAL_BOOTS_MAX
     if row.resume_as == GO_BACK or gives_up:

@@ -2,6 +2,7 @@
 
 from surefoot.agent.effects import Exchange, SaveJournal, ScheduleCheck
 from surefoot.agent.values import AgentState, Slots
+from surefoot.trust.keys import KeyRing, PublicKey
 from surefoot.trust.rules import Ground
 from surefoot.wire.errors import Misuse, Refused
 from surefoot.wire.image_header import ImageHeader
@@ -94,14 +95,22 @@ def version_floor(state: AgentState) -> Version:
     return journal if journal > factory else factory
 
 
+def ring_of(state: AgentState) -> KeyRing:
+    """Return the keys the robot trusts: those it was made with, or those an installed release handed over since."""
+    handed_over = state.journal.trusted_keys
+    return KeyRing(keys=tuple([PublicKey.from_xy(xy) for xy in handed_over])) if handed_over else state.identity.ring
+
+
 def ground(state: AgentState) -> Ground:
     """Return what the robot stands on when it judges an offer."""
     return Ground(
         sku=state.identity.sku,
         running_version=version_of(state.journal, state.slots.running),
         version_floor=version_floor(state),
-        ring=state.identity.ring,
+        companion_version=state.identity.companion_version,
+        ring=ring_of(state),
         verify=state.identity.verify,
+        now_s=None,
     )
 
 
@@ -132,7 +141,8 @@ def report_of(state: AgentState) -> Report:
         version_floor=str(version_floor(state)),
         protocol=identity.protocol,
         companion_version=identity.companion_version,
-        trusted_keys=identity.ring.key_ids,
+        trusted_keys=ring_of(state).key_ids,
+        accepts=state.accepts,
         code=state.boot_code,
     )
 

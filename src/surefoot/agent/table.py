@@ -68,7 +68,7 @@ TABLE: "tuple[Row, ...]" = (
     _row((DOWNLOADING,), on.RetryDue,        download.fetch,                 (DOWNLOADING,)),
     _row((DOWNLOADING,), on.ChunkArrived,    download.take_chunk,            TAKEN),
     _row((DOWNLOADING,), on.DownloadFailed,  download.retry_download,        (DOWNLOADING,)),
-    _row((DOWNLOADING,), on.DownloadRefused, download.refuse_download,       (REFUSED,)),
+    _row((DOWNLOADING,), on.DownloadRefused, download.refuse_download,       (DOWNLOADING, REFUSED)),
     _row((VERIFYING,),   on.PreflightPassed, verification.verify_if_understood, (VERIFYING, STAGED, DOWNLOADING)),
     _row((VERIFYING,),   on.SpareDigested,   verification.judge,              (VERIFYING, DOWNLOADING, REFUSED)),
 

@@ -73,17 +73,22 @@ def conclude(state: AgentState, event: "Confirmed") -> Step:
 
 
 def installed(journal: "Journal") -> "Journal":
-    """Return the journal of an installed image; only now may its version floor rise, or there were no way back.
+    """Return the journal of an installed image.
 
+    Only now may its version floor rise and its keys take the place of others, or there were no way back.
     The manifest was believed before the image was staged, by the keys of that time; the new firmware may trust others.
     """
-    floor, offer = journal.version_floor, journal.offer
+    floor, keys, offer = journal.version_floor, journal.trusted_keys, journal.offer
     if offer is not None and offer.manifest is not None:
         try:
-            signed_floor = parse_manifest(offer.manifest.payload).version_floor
+            manifest = parse_manifest(offer.manifest.payload)
         except Refused:
             # The previous firmware could read it. A floor that does not rise is better than an agent that does not.
-            signed_floor = None
-        if signed_floor is not None and signed_floor > floor:
-            floor = signed_floor
-    return journal.replace(state=wire_report.INSTALLED, code=None, acknowledged=False, version_floor=floor)
+            manifest = None
+        if manifest is not None:
+            keys = manifest.trusted_keys or keys
+            if manifest.version_floor is not None and manifest.version_floor > floor:
+                floor = manifest.version_floor
+    return journal.replace(
+        state=wire_report.INSTALLED, code=None, acknowledged=False, version_floor=floor, trusted_keys=keys
+    )

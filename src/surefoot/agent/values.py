@@ -81,10 +81,21 @@ class AgentState(Record):
     `seq` counts reports within this boot; `retries` exchanges or downloads that failed in a row; `hold` is the code
     under which an update waits; `judged` tells that the image in the spare slot was believed since the boot;
     `boot_code` is what this boot found wrong with the journal; `fresh_epoch` is this boot's random word, for when the
-    counters turn out to have gone back.
+    counters turn out to have gone back; `accepts` names the formats of deltas that the robot can apply.
     """
 
-    __slots__ = ("identity", "journal", "slots", "seq", "retries", "hold", "judged", "boot_code", "fresh_epoch")
+    __slots__ = (
+        "identity",
+        "journal",
+        "slots",
+        "seq",
+        "retries",
+        "hold",
+        "judged",
+        "boot_code",
+        "fresh_epoch",
+        "accepts",
+    )
     identity: Identity
     journal: Journal
     slots: Slots
@@ -94,3 +105,4 @@ class AgentState(Record):
     judged: bool
     boot_code: "str | None"
     fresh_epoch: str
+    accepts: "tuple[str, ...]"

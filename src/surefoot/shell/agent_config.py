@@ -24,7 +24,8 @@ DRIVERS = ("directory", "controller", "rauc")
 class AgentConfig:
     """What one agent is told in its file.
 
-    `token_file` holds the bearer token, `trusted_keys` are public keys in DER, `ca_file` vouches for the server;
+    `token_file` holds the bearer token, or `certificate_file` key and certificate chain; `trusted_keys` are public keys
+    in DER; `ca_file` vouches for the server; with `metadata_root`, a first root, signed metadata must vouch for offers;
     `driver` names what is updated, `controller_…` how to reach it if that is a controller.
 
     `self_test_command` is run on trial, once for each check with its name behind it, and passes with exit code 0;
@@ -34,9 +35,11 @@ class AgentConfig:
     robot_id: str
     sku: str
     server: str
-    token_file: Path
     trusted_keys: tuple[Path, ...]
+    token_file: Path | None = None
+    certificate_file: Path | None = None
     ca_file: Path | None = None
+    metadata_root: Path | None = None
     version_floor: str = "0.0.0"
     driver: str = DRIVERS[0]
     controller_url: str | None = None
@@ -50,15 +53,17 @@ def read_config(directory: Path) -> AgentConfig:
     path = directory / CONFIG_FILE
     try:
         fields = Fields(tomllib.loads(read_file(path).decode()), CODE, str(path))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not all that is wrong with TOML is a TOMLDecodeError
         raise Refused(CODE, f"{path} is not TOML ({error}): correct it.") from error
-    return AgentConfig(
+    config = AgentConfig(
         robot_id=fields.text("robot_id", limits.ROBOT_ID_CHARS_MAX, NAME_CHARS),
         sku=fields.text("sku", limits.NAME_CHARS_MAX, NAME_CHARS),
         server=fields.text("server", limits.URL_CHARS_MAX),
-        token_file=Path(fields.text("token_file", 4096)),
+        token_file=_optional_path(fields, "token_file"),
+        certificate_file=_optional_path(fields, "certificate_file"),
         trusted_keys=tuple(Path(str(path)) for path in fields.array("trusted_keys", limits.TRUSTED_KEYS_MAX)),
         ca_file=_optional_path(fields, "ca_file"),
+        metadata_root=_optional_path(fields, "metadata_root"),
         version_floor=fields.optional_text("version_floor", limits.NAME_CHARS_MAX) or "0.0.0",
         driver=fields.choice("driver", DRIVERS) if fields.has("driver") else DRIVERS[0],
         controller_url=fields.optional_text("controller_url", limits.URL_CHARS_MAX),
@@ -66,6 +71,9 @@ def read_config(directory: Path) -> AgentConfig:
         self_test_command=tuple(str(word) for word in fields.array("self_test_command", 64)),
         conditions_command=tuple(str(word) for word in fields.array("conditions_command", 64)),
     )
+    if (config.token_file is None) == (config.certificate_file is None):
+        raise Refused(CODE, f"{path} names both or none of token_file and certificate_file: name one of them.")
+    return config
 
 
 def config_text(config: AgentConfig) -> str:
@@ -74,15 +82,15 @@ def config_text(config: AgentConfig) -> str:
         "robot_id": config.robot_id,
         "sku": config.sku,
         "server": config.server,
-        "token_file": str(config.token_file),
         "trusted_keys": [str(path) for path in config.trusted_keys],
         "version_floor": config.version_floor,
         "driver": config.driver,
         "self_test_command": list(config.self_test_command),
         "conditions_command": list(config.conditions_command),
     }
-    if config.ca_file is not None:
-        values["ca_file"] = str(config.ca_file)
+    for name in ("token_file", "certificate_file", "ca_file", "metadata_root"):
+        if getattr(config, name) is not None:
+            values[name] = str(getattr(config, name))
     # A JSON string or array of strings is the same in TOML.
     return "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
 

@@ -87,6 +87,10 @@ class ControllerSlots:
         """Read from the staged file."""
         return self._staging.read(offset_bytes, length_bytes)
 
+    def read_running(self, offset_bytes: int, length_bytes: int) -> bytes:
+        """Return nothing: no endpoint gives the running image out."""
+        return b""
+
     def inspect(self, size_bytes: int) -> tuple[str, int | None]:
         """Return version and chip id of a staged ESP-IDF image, verified as a bootloader would, else nothing.
 

@@ -82,7 +82,7 @@ class Controller:
             return ControllerStatus(
                 meaning=self._words.get(fields.text("status", NAME_CHARS_MAX).lower(), BUSY),
                 version=fields.text("version", NAME_CHARS_MAX, PRINTABLE_CHARS),
-                error=str(fields.source.get("error") or "no reason")[:NAME_CHARS_MAX],
+                error=_printable(str(fields.source.get("error") or "no reason")[:NAME_CHARS_MAX]),
                 digest=fields.optional_digest("digest"),
                 slot=fields.optional_text("slot", NAME_CHARS_MAX, NAME_CHARS),
             )
@@ -119,3 +119,8 @@ class Controller:
             raise Interrupted(CODE, detail) from error
         finally:
             connection.close()
+
+
+def _printable(text: str) -> str:
+    """Return text that any log takes: JSON can say halves of characters."""
+    return "".join(char if char.isprintable() else "?" for char in text)

@@ -97,6 +97,12 @@ class DirectorySlots:
             file.seek(offset_bytes)
             return file.read(length_bytes)
 
+    def read_running(self, offset_bytes: int, length_bytes: int) -> bytes:
+        """Read from the running slot's file."""
+        with self._path(self._record["running"]).open("rb") as file:
+            file.seek(offset_bytes)
+            return file.read(length_bytes)
+
     def inspect(self, size_bytes: int) -> tuple[str, int | None]:
         """Return the descriptor's version and chip id when the spare slot holds an ESP-IDF image, else nothing.
 

@@ -9,26 +9,27 @@ way as after a crash; a record written from here could be torn into one that is 
 an image stays for good.
 """
 
-import binascii
-import hashlib
-
 from surefoot.agent.values import SlotImage, Slots
+from surefoot.shell.esp32_partition import (
+    BLOCK_BYTES,
+    erase,
+    image_of,
+    is_bootable,
+    label_of,
+    read,
+    reader_of,
+    size_of,
+)
 from surefoot.wire import esp_image
 from surefoot.wire import otadata as ota
 from surefoot.wire import partition_table as table
 from surefoot.wire.errors import Damaged, Misuse, Refused
-from surefoot.wire.limits import CHUNK_BYTES
-from surefoot.wire.report import CONFIRMED, EMPTY, ROLLED_BACK, TRIAL, UNKNOWN
+from surefoot.wire.report import CONFIRMED, ROLLED_BACK, TRIAL, UNKNOWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from surefoot.wire.esp_image import Read
-
-# What `esp32.Partition` calls a block, one sector of flash; each boot record has a sector of its own.
-BLOCK_BYTES = 4096
-_IOCTL_BLOCK_ERASE = 6
 _SPARE_STATE: "dict[int | None, str]" = {ota.VALID: CONFIRMED, ota.INVALID: ROLLED_BACK, ota.ABORTED: ROLLED_BACK}
 
 
@@ -51,25 +52,25 @@ class Esp32Slots:
         self._slot_count = len([subtype for subtype in apps if _is_ota_slot(subtype)])
         self._was_on_trial = self._state_of(self._running) == ota.PENDING_VERIFY
         # What runs cannot change before the next boot, and reading a whole slot takes a second.
-        self._running_image = _image(self._running)
+        self._running_image = image_of(self._running)
 
     def look(self) -> Slots:
         """Return what both slots hold, read from flash."""
         digest, version, _ = self._running_image
         running = SlotImage(
-            slot=_label(self._running),
+            slot=label_of(self._running),
             digest=digest,
             version=version,
             state=TRIAL if self._is_on_trial() else CONFIRMED,
         )
-        digest, version, spare_state = _image(self._spare)
+        digest, version, spare_state = image_of(self._spare)
         if digest is not None:
             spare_state = _SPARE_STATE.get(self._state_of(self._spare), UNKNOWN)
-        spare = SlotImage(slot=_label(self._spare), digest=digest, version=version, state=spare_state)
+        spare = SlotImage(slot=label_of(self._spare), digest=digest, version=version, state=spare_state)
         return Slots(
             running=running,
             spare=spare,
-            spare_bytes=_size_bytes(self._spare),
+            spare_bytes=size_of(self._spare),
             block_bytes=self._block_bytes,
             enforces_trial=True,
         )
@@ -90,14 +91,14 @@ class Esp32Slots:
             if not records[index].is_crc_right() or not self._means(records[index], self._spare):
                 continue
             if index != active or self._starts_running(records[1 - index]):
-                _erase(self._otadata, index * BLOCK_BYTES)
+                erase(self._otadata, index * BLOCK_BYTES)
 
     def erase_block(self, offset_bytes: int) -> None:
         """Erase one block of the spare slot, as much of it as the slot has."""
         self._refuse_on_trial()
-        end = min(offset_bytes + self._block_bytes, _size_bytes(self._spare))
+        end = min(offset_bytes + self._block_bytes, size_of(self._spare))
         for offset in range(offset_bytes, end, BLOCK_BYTES):
-            _erase(self._spare, offset)
+            erase(self._spare, offset)
 
     def write(self, offset_bytes: int, data: bytes) -> None:
         """Program the spare slot."""
@@ -107,7 +108,11 @@ class Esp32Slots:
 
     def read(self, offset_bytes: int, length_bytes: int) -> bytes:
         """Read from the spare slot."""
-        return _read(self._spare, offset_bytes, length_bytes)
+        return read(self._spare, offset_bytes, length_bytes)
+
+    def read_running(self, offset_bytes: int, length_bytes: int) -> bytes:
+        """Read from the running slot."""
+        return read(self._running, offset_bytes, length_bytes)
 
     def inspect(self, size_bytes: int) -> "tuple[str, int | None]":
         """Verify the spare slot's image as the bootloader will, and return its version text and chip id.
@@ -137,7 +142,9 @@ class Esp32Slots:
         active = self._active_record()
         # UNDEFINED is what a bootloader that was built without rollback goes by.
         if active is None or not self._means(active, self._spare) or active.state not in (ota.NEW, ota.UNDEFINED):
-            raise Damaged("stage-failed", f"{_label(self._spare)} will not boot next ({reason}): the update ends here.")
+            raise Damaged(
+                "stage-failed", f"{label_of(self._spare)} will not boot next ({reason}): the update ends here."
+            )
 
     def confirm(self) -> None:
         """Mark the running image valid. Whether that succeeded, only `look` tells: what stands in flash decides."""
@@ -156,11 +163,11 @@ class Esp32Slots:
             Damaged: `damaged-no-rollback-image` when something else confirmed the image, or no other would boot.
         """
         if self._state_of(self._running) == ota.VALID:
-            detail = f"{_label(self._running)} was confirmed meanwhile: let nothing but the agent confirm images."
+            detail = f"{label_of(self._running)} was confirmed meanwhile: let nothing but the agent confirm images."
             raise Damaged("damaged-no-rollback-image", detail)
-        chip_id = esp_image.measure(_reader(self._running), _size_bytes(self._running)).chip_id
-        others = [app for app in self._partition.find(table.APP) if _label(app) != _label(self._running)]
-        if not any(_is_bootable(app, chip_id) for app in others):
+        chip_id = esp_image.measure(reader_of(self._running), size_of(self._running)).chip_id
+        others = [app for app in self._partition.find(table.APP) if label_of(app) != label_of(self._running)]
+        if not any(is_bootable(app, chip_id) for app in others):
             raise Damaged("damaged-no-rollback-image", "No other image would boot: keep this one.")
 
     def _is_on_trial(self) -> bool:
@@ -173,7 +180,7 @@ class Esp32Slots:
 
     def _records(self) -> "list[ota.OtaRecord]":
         return [
-            ota.parse_record(_read(self._otadata, index * BLOCK_BYTES, ota.RECORD_BYTES))
+            ota.parse_record(read(self._otadata, index * BLOCK_BYTES, ota.RECORD_BYTES))
             for index in range(ota.RECORD_COUNT)
         ]
 
@@ -203,48 +210,3 @@ class Esp32Slots:
 
 def _is_ota_slot(subtype: int) -> bool:
     return table.APP_OTA_0 <= subtype < table.APP_OTA_0 + table.APP_OTA_SLOTS_MAX
-
-
-def _label(partition: "Any") -> str:
-    label: str = partition.info()[4]
-    return label
-
-
-def _size_bytes(partition: "Any") -> int:
-    size_bytes: int = partition.info()[3]
-    return size_bytes
-
-
-def _read(partition: "Any", offset_bytes: int, length_bytes: int) -> bytes:
-    data = bytearray(length_bytes)
-    partition.readblocks(offset_bytes // BLOCK_BYTES, data, offset_bytes % BLOCK_BYTES)
-    return bytes(data)
-
-
-def _reader(partition: "Any") -> "Read":
-    return lambda offset_bytes, length_bytes: _read(partition, offset_bytes, length_bytes)
-
-
-def _erase(partition: "Any", offset_bytes: int) -> None:
-    partition.ioctl(_IOCTL_BLOCK_ERASE, offset_bytes // BLOCK_BYTES)
-
-
-def _image(partition: "Any") -> "tuple[str | None, str, str]":
-    """Return digest and version of the image in a partition, or None, "", and whether the partition is empty."""
-    try:
-        measured = esp_image.measure(_reader(partition), _size_bytes(partition))
-    except Refused:
-        erased = _read(partition, 0, BLOCK_BYTES) == b"\xff" * BLOCK_BYTES
-        return None, "", EMPTY if erased else UNKNOWN
-    sha256 = hashlib.sha256()
-    for offset in range(0, measured.size_bytes, CHUNK_BYTES):
-        sha256.update(_read(partition, offset, min(CHUNK_BYTES, measured.size_bytes - offset)))
-    return binascii.hexlify(sha256.digest()).decode(), measured.version, UNKNOWN
-
-
-def _is_bootable(partition: "Any", chip_id: int) -> bool:
-    try:
-        esp_image.verify(_reader(partition), _size_bytes(partition), chip_id)
-    except Refused:
-        return False
-    return True

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from surefoot.wire import limits
 from surefoot.wire.errors import Interrupted, Refused
+from surefoot.wire.fields import ID_CHARS
 from surefoot.wire.offer import Answer, parse_answer
 from surefoot.wire.report import Report, encode_report
 
@@ -44,6 +45,17 @@ class HttpsDownload:
             raise Interrupted("download-interrupted", "The download broke off: it goes on later.")
         return data
 
+    def read_some(self, length_bytes: int) -> bytes:
+        """Return the next bytes as they come, at most so many, b"" at the end.
+
+        Raises:
+            Interrupted: `download-interrupted` when the connection breaks.
+        """
+        try:
+            return self._response.read1(length_bytes)
+        except (OSError, http.client.HTTPException) as error:
+            raise Interrupted("download-interrupted", f"The download broke off ({error}): it goes on later.") from error
+
     def close(self) -> None:
         """Drop the connection: what is left of the file is not wanted."""
         # The answer may have taken the socket over from the connection.
@@ -56,19 +68,25 @@ class HttpsTransport:
 
     Args:
         server_url: Such as `https://updates.example:8443`.
-        token: The robot's bearer token; sent to this server only, never to where a download is redirected.
+        token: The robot's bearer token; None when it proves itself with a certificate.
         ca_file: The certificates that may vouch for the server, in PEM; None for the system's.
+        certificate_file: The robot's key and certificate chain, in PEM, if it has a certificate.
+
+    Token and certificate are shown to this server only, never to where a download is redirected.
     """
 
-    def __init__(self, server_url: str, token: str, ca_file: Path | None = None) -> None:
-        parts = urlsplit(server_url)
-        if parts.scheme != "https" or not parts.hostname:
-            raise Refused("refused-url", f"{server_url} is not an https address: the server speaks nothing else.")
-        self._origin = (parts.hostname, parts.port or 443)
-        self._base = parts.path.rstrip("/")
-        self._authorization = f"Bearer {token}"
-        self._tls = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
-        self._tls.minimum_version = ssl.TLSVersion.TLSv1_2
+    def __init__(
+        self,
+        server_url: str,
+        token: str | None,
+        ca_file: Path | None = None,
+        certificate_file: Path | None = None,
+    ) -> None:
+        host, port, self._base = https_parts(server_url)
+        self._origin = (host, port)
+        self._credentials = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._tls = tls_context(ca_file, certificate_file)
+        self._tls_elsewhere = tls_context(ca_file, None)
 
     def exchange(self, report: Report) -> Answer:
         """Send a report and return the answer.
@@ -77,7 +95,7 @@ class HttpsTransport:
             Interrupted: `server-unreachable`.
             Refused: The server's code when it refuses the report or the robot, or `refused-answer-format`.
         """
-        headers = {"Authorization": self._authorization, "Content-Type": "application/json"}
+        headers = {**self._credentials, "Content-Type": "application/json"}
         unreachable = "server-unreachable"
         body = encode_report(report)
         answer = self._ask(self._origin, "POST", f"{self._base}/v1/check", headers, unreachable, body)
@@ -89,10 +107,15 @@ class HttpsTransport:
             answer.close()
         if answer.status == 200:
             return parse_answer(received)
-        code, detail = _problem(received, answer.status)
+        code, detail = problem_of(received, answer.status)
         if answer.status >= 500 or answer.status == 429:
             raise Interrupted(unreachable, f"The server could not answer ({code}): {detail}")
         raise Refused(code, detail)
+
+    def get(self, path: str) -> HttpsDownload:
+        """Open a document of this server that everyone may read; `Interrupted` (`server-unreachable`)."""
+        headers = {"Accept-Encoding": "identity"}
+        return self._ask(self._origin, "GET", self._base + path, headers, "server-unreachable")
 
     def open(self, url: str, sha256: str, first_byte: int) -> HttpsDownload:
         """Open a download from a byte on, over redirects.
@@ -122,7 +145,7 @@ class HttpsTransport:
         # If-Range: bytes of another file must never be put behind those of this one.
         headers = {"Range": f"bytes={first_byte}-", "If-Range": f'"{sha256}"', "Accept-Encoding": "identity"}
         if origin == self._origin:
-            headers["Authorization"] = self._authorization
+            headers |= self._credentials
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         return self._ask(origin, "GET", path, headers, "download-interrupted")
 
@@ -136,7 +159,8 @@ class HttpsTransport:
         body: bytes | None = None,
     ) -> HttpsDownload:
         """Send a request and return the answer's beginning; a failure is `Interrupted` with this code."""
-        connection = http.client.HTTPSConnection(origin[0], origin[1], timeout=TIMEOUT_S, context=self._tls)
+        tls = self._tls if origin == self._origin else self._tls_elsewhere
+        connection = http.client.HTTPSConnection(origin[0], origin[1], timeout=TIMEOUT_S, context=tls)
         try:
             connection.request(method, path, body=body, headers=headers)
             return HttpsDownload(connection)
@@ -145,18 +169,46 @@ class HttpsTransport:
             raise Interrupted(code, f"{origin[0]} does not answer ({error}): check the way to it.") from error
 
 
+def https_parts(server_url: str) -> tuple[str, int, str]:
+    """Return host, port and the path below which the server's own begin; `Refused` (`refused-url`)."""
+    parts = urlsplit(server_url)
+    if parts.scheme != "https" or not parts.hostname:
+        raise Refused("refused-url", f"{server_url} is not an https address: the server speaks nothing else.")
+    return parts.hostname, parts.port or 443, parts.path.rstrip("/")
+
+
+def tls_context(ca_file: Path | None, certificate_file: Path | None) -> ssl.SSLContext:
+    """Return how to speak TLS 1.2 or newer, with a certificate of one's own if a file with one is named.
+
+    Raises:
+        Refused: `refused-certificate-file`.
+    """
+    context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if certificate_file is not None:
+        try:
+            context.load_cert_chain(certificate_file)
+        except (OSError, ssl.SSLError) as error:
+            detail = f"{certificate_file} holds no key with its certificate: enrol the robot."
+            raise Refused("refused-certificate-file", detail) from error
+    return context
+
+
 def _begins_at(answer: HttpsDownload, first_byte: int) -> bool:
     if answer.status == 206:
         return answer.headers.get("Content-Range", "").startswith(f"bytes {first_byte}-")
     return answer.status == 200 and first_byte == 0
 
 
-def _problem(body: bytes, status: int) -> tuple[str, str]:
+def problem_of(body: bytes, status: int) -> tuple[str, str]:
     """Return code and sentence of a problem+json body; what stands between robot and server may send anything."""
     code, detail = "", ""
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         problem = json.loads(body)
         if isinstance(problem, dict):
             code = re.split("[/:#]", str(problem.get("type", "")))[-1][: limits.CODE_CHARS_MAX]
-            detail = str(problem.get("detail", ""))[:500]
+            detail = "".join(char if char.isprintable() else "?" for char in str(problem.get("detail", ""))[:500])
+    # The code goes into journal and reports, which take no others.
+    if code.strip(ID_CHARS):
+        code = ""
     return code or "refused-answer-format", detail or f"The server answered with status {status}."

@@ -1,10 +1,11 @@
 """What the runner needs of a robot. Drivers fill these; nothing here exists at run time on a chip."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from surefoot.agent.preflight import Conditions
 from surefoot.agent.values import Slots
-from surefoot.wire.offer import Answer
+from surefoot.wire.offer import Answer, Offer
 from surefoot.wire.report import Report
 
 
@@ -25,6 +26,9 @@ class SlotDriver(Protocol):
 
     def read(self, offset_bytes: int, length_bytes: int) -> bytes:
         """Read from the spare slot."""
+
+    def read_running(self, offset_bytes: int, length_bytes: int) -> bytes:
+        """Read from the running slot, fewer bytes at its end; b"" from a driver that cannot, which takes no deltas."""
 
     def inspect(self, size_bytes: int) -> "tuple[str, int | None]":
         """Return version text and chip id that the spare slot's image carries; `Refused` when it is no image.
@@ -75,6 +79,27 @@ class Transport(Protocol):
             Interrupted: The way is broken now.
             Refused: `refused-image-gone` when the file is not served any more.
         """
+
+
+class Inflate(Protocol):
+    """Unpacks a zlib stream with a window of at most 1 KiB, a little at a time."""
+
+    def __call__(self, read: "Callable[[int], bytes]") -> "Callable[[int], bytes]":
+        """Return what reads up to so many unpacked bytes, b"" at the end, from what reads up to so many packed ones.
+
+        Raises:
+            Refused: `refused-delta`, from the returned function, when this is no such stream.
+        """
+
+
+class Witness(Protocol):
+    """What a robot knows of an offer besides its own keys; a chip has none."""
+
+    def now_s(self) -> "int | None":
+        """Return the time in Unix seconds, None when the robot does not know it."""
+
+    def refusal_of(self, offer: Offer) -> "str | None":
+        """Return the code under which signed metadata refuses an offer; `Interrupted` when that cannot be told now."""
 
 
 class Host(Protocol):

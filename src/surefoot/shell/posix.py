@@ -18,13 +18,15 @@ from surefoot.shell.controller_http import Controller
 from surefoot.shell.directory import DirectorySlots, make_directory
 from surefoot.shell.files import FileJournal, replace_file
 from surefoot.shell.https import HttpsTransport
-from surefoot.shell.ports import SlotDriver
+from surefoot.shell.inflate import inflate
+from surefoot.shell.ports import SlotDriver, Transport, Witness
 from surefoot.shell.rauc import RaucSlots
 from surefoot.shell.runner import Runner
 from surefoot.wire import limits
 from surefoot.wire.errors import Damaged, Interrupted, Refused
 from surefoot.wire.fields import Fields
 from surefoot.wire.journal import blank_journal, encode_journal
+from surefoot.wire.offer import Offer
 from surefoot.wire.version import Version
 
 JITTER_SHARE = 0.1
@@ -37,7 +39,7 @@ BOOTS_MAX = 20
 
 @dataclass(slots=True)
 class PosixHost:
-    """The companion as a host. Fills `shell.ports.Host`."""
+    """The companion as a host, which knows the time. Fills `shell.ports.Host` and `shell.ports.Witness`."""
 
     self_test_command: tuple[str, ...]
     conditions_command: tuple[str, ...]
@@ -76,6 +78,14 @@ class PosixHost:
         """Return about so long: robots that were cut off together must not come back together."""
         return delay_s * self.random.uniform(1 - JITTER_SHARE, 1 + JITTER_SHARE)
 
+    def now_s(self) -> int:
+        """Return the time as the companion knows it, in Unix seconds."""
+        return int(time.time())
+
+    def refusal_of(self, offer: Offer) -> str | None:
+        """Refuse nothing: without metadata the robot goes by its keys alone."""
+        return None
+
     def log(self, text: str) -> None:
         """Pass the line on."""
         self.log_line(text)
@@ -91,7 +101,13 @@ class Companion:
         self._storage = FileJournal(directory)
         self._host = PosixHost(config.self_test_command, config.conditions_command, log_line)
         self._identity = identity_of(config)
-        self._transport = HttpsTransport(config.server, read_file(config.token_file).decode().strip(), config.ca_file)
+        token = None if config.token_file is None else read_file(config.token_file).decode().strip()
+        https = HttpsTransport(config.server, token, config.ca_file, config.certificate_file)
+        self._transport: Transport = https
+        self._witness: Witness = self._host
+        if config.metadata_root is not None:
+            root = read_file(config.metadata_root)
+            self._transport, self._witness = _witnessed(https, directory, config, root, log_line)
         self._wanted = threading.Event()
         self._runner: Runner | None = None
 
@@ -133,7 +149,9 @@ class Companion:
 
     def _start(self) -> int:
         for _ in range(BOOTS_MAX):
-            self._runner = Runner(self._identity, self._slots(), self._storage, self._transport, self._host)
+            self._runner = Runner(
+                self._identity, self._slots(), self._storage, self._transport, self._host, inflate, self._witness
+            )
             delay_s = self._runner.start(secrets.token_hex(8))
             if delay_s is not None:
                 return delay_s
@@ -165,6 +183,18 @@ class Companion:
         slots = DirectorySlots(self._directory)
         self._host.log(f"booted slot {slots.boot()}")
         return slots
+
+
+def _witnessed(
+    https: HttpsTransport, directory: Path, config: AgentConfig, root: bytes, log_line: Callable[[str], None]
+) -> tuple[Transport, Witness]:
+    """Return the way to the server and the witness of a companion that goes by signed metadata."""
+    # Imported here, as a companion without a root does not need the libraries for it.
+    from surefoot.shell.metadata import Fetcher, MetadataWitness, WitnessedTransport  # noqa: PLC0415
+
+    fetcher = Fetcher(https.get, time.monotonic)
+    witness = MetadataWitness(directory, root, config.sku, fetcher, time.time, log_line)
+    return WitnessedTransport(https, witness), witness
 
 
 def make_companion(directory: Path, config: AgentConfig, image: bytes, version: Version) -> None:

@@ -84,6 +84,10 @@ class RaucSlots:
         """Read from the staged bundle."""
         return self._staging.read(offset_bytes, length_bytes)
 
+    def read_running(self, offset_bytes: int, length_bytes: int) -> bytes:
+        """Return nothing: what runs is a file system, and the bundle that it came in is not kept."""
+        return b""
+
     def inspect(self, size_bytes: int) -> tuple[str, int | None]:
         """Have RAUC verify the staged bundle's signature, note what it will write, and return the bundle's version.
 

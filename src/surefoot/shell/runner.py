@@ -3,14 +3,14 @@
 The same file runs on CPython and on MicroPython. It decides nothing: what a failure means is the agent's to say.
 """
 
-import binascii
-import hashlib
-
 from surefoot.agent import effects as do
 from surefoot.agent import events as on
 from surefoot.agent.preflight import held_by
 from surefoot.agent.resume import boot
 from surefoot.agent.table import advance
+from surefoot.shell.patching import open_patched
+from surefoot.shell.spare_digest import digest_spare
+from surefoot.wire.delta import FORMAT
 from surefoot.wire.errors import Damaged, Interrupted, Refused
 from surefoot.wire.journal import encode_journal, load_journal
 from surefoot.wire.limits import CHUNK_BYTES
@@ -19,14 +19,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from surefoot.agent.steps import Step
     from surefoot.agent.values import AgentState, Identity
-    from surefoot.shell.ports import Download, Host, JournalStorage, SlotDriver, Transport
+    from surefoot.shell.ports import Download, Host, Inflate, JournalStorage, SlotDriver, Transport, Witness
 
 
 class Runner:
     """One robot's agent at work.
 
     `start` and `check` run until the agent rests or the robot must restart; they return the seconds until the next
-    check, or None when a restart is due.
+    check, or None when a restart is due. Without `inflate` the robot takes no deltas; without `witness` it does not
+    know the time, and offers need nothing but the robot's own keys.
     """
 
     def __init__(
@@ -36,12 +37,16 @@ class Runner:
         storage: "JournalStorage",
         transport: "Transport",
         host: "Host",
+        inflate: "Inflate | None" = None,
+        witness: "Witness | None" = None,
     ) -> None:
         self.identity = identity
         self.slots = slots
         self.storage = storage
         self.transport = transport
         self.host = host
+        self.inflate = inflate
+        self.witness = witness
         self.state: "AgentState | None" = None
         self._counter = 0
         self._next_copy = 0
@@ -57,7 +62,11 @@ class Runner:
         if loaded.damaged:
             self.host.log("damaged-journal: both copies of the journal were unreadable; starting a new one.")
         event = on.Booted(
-            slots=self.slots.look(), journal=loaded.journal, damaged=loaded.damaged, fresh_epoch=fresh_epoch
+            slots=self.slots.look(),
+            journal=loaded.journal,
+            damaged=loaded.damaged,
+            fresh_epoch=fresh_epoch,
+            accepts=(FORMAT,) if self.inflate is not None and self.slots.read_running(0, 1) else (),
         )
         return self._run(boot(self.identity, event))
 
@@ -110,7 +119,7 @@ class Runner:
         elif isinstance(effect, do.StopFetch):
             self._close()
         elif isinstance(effect, do.DigestSpare):
-            return self._digest(effect)
+            return digest_spare(self.slots, effect)
         elif isinstance(effect, do.SetBootSlot):
             return self._set_boot_slot()
         elif isinstance(effect, do.RunSelfTest):
@@ -132,15 +141,26 @@ class Runner:
 
     def _exchange(self, effect: "do.Exchange") -> "on.Event":
         try:
-            return on.Answered(answer=self.transport.exchange(effect.report))
+            answer = self.transport.exchange(effect.report)
         except (Interrupted, Refused) as error:
             self.host.log(f"{error.code}: {error.message}")
             return on.Unreachable(code=error.code)
+        if self.witness is None:
+            return on.Answered(answer=answer, refusal=None, now_s=None)
+        refusal = None
+        try:
+            if answer.offer is not None:
+                refusal = self.witness.refusal_of(answer.offer)
+        except Interrupted as error:
+            # The rest of the answer holds all the same; the offer comes again with the next one.
+            self.host.log(f"{error.code}: {error.message}")
+            answer = answer.replace(offer=None)
+        return on.Answered(answer=answer, refusal=refusal, now_s=self.witness.now_s())
 
     def _open(self, effect: "do.Fetch") -> "on.Event | None":
         self._close()
         try:
-            self._download = self.transport.open(effect.url, effect.sha256, effect.first_byte)
+            self._download = self._opened(effect)
         except Interrupted as error:
             self.host.log(f"{error.code}: {error.message}")
             return on.DownloadFailed(code=error.code)
@@ -151,6 +171,13 @@ class Runner:
         self._chunk_bytes = effect.first_chunk_bytes
         return None
 
+    def _opened(self, effect: "do.Fetch") -> "Download":
+        delta = effect.delta
+        if delta is None or self.inflate is None:
+            return self.transport.open(effect.url, effect.sha256, effect.first_byte)
+        download = self.transport.open(delta.url, delta.sha256, 0)
+        return open_patched(download, delta, self.slots.read_running, self.inflate, effect.first_byte)
+
     def _next_chunk(self) -> "on.Event":
         """Return the next piece of the open download: nothing else can be awaited when no effect ended in an event."""
         try:
@@ -158,6 +185,10 @@ class Runner:
         except Interrupted as error:
             self._close()
             return on.DownloadFailed(code=error.code)
+        except Refused as error:
+            self._close()
+            self.host.log(f"{error.code}: {error.message}")
+            return on.DownloadRefused(code=error.code)
         if not data:
             self._close()
             return on.DownloadFailed(code="download-interrupted")
@@ -170,30 +201,6 @@ class Runner:
         if self._download is not None:
             self._download.close()
             self._download = None
-
-    def _digest(self, effect: "do.DigestSpare") -> "on.Event":
-        whole = hashlib.sha256(effect.header)
-        image = hashlib.sha256()
-        offset = 0
-        while offset < effect.size_bytes:
-            piece = self.slots.read(offset, min(CHUNK_BYTES, effect.size_bytes - offset))
-            if not piece:
-                break
-            whole.update(piece)
-            image.update(piece)
-            offset += len(piece)
-        version, chip_id, image_code = "", None, None
-        try:
-            version, chip_id = self.slots.inspect(effect.size_bytes)
-        except Refused as refusal:
-            image_code = refusal.code
-        return on.SpareDigested(
-            sha256=binascii.hexlify(whole.digest()).decode(),
-            digest=binascii.hexlify(image.digest()).decode(),
-            descriptor_version=version,
-            chip_id=chip_id,
-            image_code=image_code,
-        )
 
     def _self_test(self, effect: "do.RunSelfTest") -> "on.Event":
         for check in effect.checks:

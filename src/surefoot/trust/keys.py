@@ -1,10 +1,8 @@
 """Public keys, their ids, and the ring of keys that are trusted now."""
 
-import binascii
-import hashlib
-
 from surefoot.trust import p256
 from surefoot.wire.errors import Refused
+from surefoot.wire.key_id import P256_DER_PREFIX, key_id_of_xy
 from surefoot.wire.record import Record
 
 TYPE_CHECKING = False
@@ -15,10 +13,6 @@ if TYPE_CHECKING:
 
 XY_BYTES = 64
 DER_BYTES = 91
-
-# SubjectPublicKeyInfo up to the point, for id-ecPublicKey and secp256r1 as a named curve (RFC 5480 section 2.1.1.1).
-# The final 0x04 says that the point is uncompressed.
-_DER_PREFIX = binascii.unhexlify("3059301306072a8648ce3d020106082a8648ce3d03010703420004")
 
 
 class PublicKey(Record):
@@ -53,19 +47,19 @@ class PublicKey(Record):
         Raises:
             Refused: `refused-key-format` for anything else, compressed points and spelled-out curves included.
         """
-        if len(der) != DER_BYTES or der[: len(_DER_PREFIX)] != _DER_PREFIX:
+        if len(der) != DER_BYTES or der[: len(P256_DER_PREFIX)] != P256_DER_PREFIX:
             raise _refused("it is not the DER encoding of an uncompressed P-256 key")
-        return PublicKey.from_xy(der[len(_DER_PREFIX) :])
+        return PublicKey.from_xy(der[len(P256_DER_PREFIX) :])
 
     @property
     def der(self) -> bytes:
         """The key as 91 bytes of DER (SubjectPublicKeyInfo, uncompressed point)."""
-        return _DER_PREFIX + self.xy
+        return P256_DER_PREFIX + self.xy
 
     @property
     def key_id(self) -> str:
         """The SHA-256 of the DER as 64 lower-case hex digits: what is stored and compared."""
-        return binascii.hexlify(hashlib.sha256(self.der).digest()).decode()
+        return key_id_of_xy(self.xy)
 
     @property
     def short_id(self) -> str:

@@ -8,7 +8,7 @@ import hashlib
 
 from surefoot.trust import p256
 from surefoot.trust.image import check_signed_image
-from surefoot.trust.keys import KeyRing
+from surefoot.trust.keys import KeyRing, PublicKey
 from surefoot.wire.errors import Refused
 from surefoot.wire.image_header import ImageHeader
 from surefoot.wire.manifest import Manifest, SignedManifest, parse_manifest
@@ -24,15 +24,18 @@ if TYPE_CHECKING:
 class Ground(Record):
     """What the robot stands on when it judges: its sku, what runs, its version floor, and the keys it trusts.
 
-    `running_version` is None when nothing signed names the running image's version. `verify` checks one signature.
+    `running_version` is None when nothing signed names the running image's version, `companion_version` when there is
+    no companion. `verify` checks one signature. `now_s` is the time (Unix seconds), None when the robot does not know.
     """
 
-    __slots__ = ("sku", "running_version", "version_floor", "ring", "verify")
+    __slots__ = ("sku", "running_version", "version_floor", "companion_version", "ring", "verify", "now_s")
     sku: str
     running_version: "Version | None"
     version_floor: Version
+    companion_version: "str | None"
     ring: KeyRing
     verify: "Verify"
+    now_s: "int | None"
 
 
 def believe_manifest(signed: SignedManifest, ring: KeyRing, verify: "Verify" = p256.verify) -> Manifest:
@@ -68,7 +71,8 @@ def check_offer(offer: Offer, ground: Ground) -> "Manifest | None":
     """Judge an offer before anything is downloaded; return its manifest if it has one.
 
     Raises:
-        Refused: `refused-manifest-…`, `refused-sku`, `refused-version-floor`, `refused-version-order`.
+        Refused: `refused-manifest-…`, `refused-sku`, `refused-version-floor`, `refused-version-order`,
+            `refused-version-too-old`, `refused-companion`, `refused-key-format`.
     """
     manifest = None
     if offer.manifest is not None:
@@ -78,7 +82,31 @@ def check_offer(offer: Offer, ground: Ground) -> "Manifest | None":
         if sku is not None and sku != ground.sku:
             raise Refused("refused-sku", f"Refusing an image for {sku}: this robot is a {ground.sku}.")
     check_version(offer.version, offer, ground)
+    if manifest is not None:
+        _check_conditions(manifest, ground)
+        for xy in manifest.trusted_keys:
+            # A robot that took a key which is none would believe nothing ever after.
+            PublicKey.from_xy(xy)
     return manifest
+
+
+def _check_conditions(manifest: Manifest, ground: Ground) -> None:
+    """Refuse what the manifest excludes; where the robot cannot tell, nothing is excluded."""
+    if manifest.expires_at_s is not None and ground.now_s is not None and ground.now_s >= manifest.expires_at_s:
+        raise Refused("refused-manifest-expired", f"The manifest of {manifest.version} has expired: publish it anew.")
+    lowest, running = manifest.from_version_min, ground.running_version
+    if lowest is not None and running is not None and running < lowest:
+        raise Refused(
+            "refused-version-too-old",
+            f"{manifest.version} is installed over {lowest} or later, and {running} runs: bring {lowest} first.",
+        )
+    companion, lines = ground.companion_version, manifest.companion_versions
+    # With the dots at their ends, line 0.1 does not take in version 0.10.
+    if companion is not None and lines and not any((companion + ".").startswith(line + ".") for line in lines):
+        raise Refused(
+            "refused-companion",
+            f"{manifest.version} works with companions {', '.join(lines)}, and this one is {companion}: update it.",
+        )
 
 
 def check_version(version: Version, offer: Offer, ground: Ground) -> None:

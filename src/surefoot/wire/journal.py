@@ -11,6 +11,7 @@ from surefoot.wire import limits
 from surefoot.wire.errors import Damaged, Refused
 from surefoot.wire.fields import HEX_DIGITS, ID_CHARS, Fields, encode_object, parse_object
 from surefoot.wire.image_header import HEADER_BYTES, ImageHeader
+from surefoot.wire.manifest import public_keys
 from surefoot.wire.offer import Offer, offer_from_object, offer_to_object
 from surefoot.wire.record import Record
 from surefoot.wire.report import ASSIGNMENT_STATES
@@ -45,7 +46,8 @@ class Journal(Record):
     boots of the present one on trial, `restarts` the
     downloads begun anew because the last one was damaged; `header` is the signed header as received, b"" before that;
     `source_slot` and `source_digest` are what ran when the offer was taken; `received_bytes` is how much of the image
-    stands in the spare slot for sure.
+    stands in the spare slot for sure; `trusted_keys` are the keys that a confirmed image's manifest handed over, none
+    while the robot trusts those it was made with.
     """
 
     __slots__ = (
@@ -64,6 +66,7 @@ class Journal(Record):
         "source_digest",
         "version_floor",
         "labels",
+        "trusted_keys",
     )
     epoch: str
     boot: int
@@ -80,6 +83,7 @@ class Journal(Record):
     source_digest: str
     version_floor: Version
     labels: "tuple[Label, ...]"
+    trusted_keys: "tuple[bytes, ...]"
 
     def check(self) -> None:
         if self.state not in STATES or (self.offer is None) != (self.state == IDLE):
@@ -126,6 +130,7 @@ def blank_journal(epoch: str) -> Journal:
         source_digest="",
         version_floor=Version(major=0, minor=0, patch=0),
         labels=(),
+        trusted_keys=(),
     )
 
 
@@ -138,6 +143,7 @@ def encode_journal(journal: Journal, counter: int) -> bytes:
     value["header"] = binascii.hexlify(journal.header).decode()
     value["version_floor"] = str(journal.version_floor)
     value["labels"] = [[label.digest, label.version] for label in journal.labels]
+    value["trusted_keys"] = [key.hex() for key in journal.trusted_keys]
     payload = encode_object(value)
     if _HEAD_BYTES + len(payload) > limits.JOURNAL_BYTES_MAX:
         raise Damaged(CODE, f"A journal of {len(payload)} bytes does not fit its copy: the offer is too large.")
@@ -187,6 +193,7 @@ def _journal(fields: Fields) -> Journal:
         source_digest=_text_or_empty(fields, "source_digest"),
         version_floor=Version.parse(fields.text("version_floor", limits.NAME_CHARS_MAX)),
         labels=tuple(_label(pair) for pair in fields.array("labels", _LABELS_MAX)),
+        trusted_keys=public_keys(fields, "trusted_keys") if fields.has("trusted_keys") else (),
     )
 
 

@@ -7,7 +7,7 @@ REPORT_BYTES_MAX = 8192
 ANSWER_BYTES_MAX = 8192
 JOURNAL_BYTES_MAX = 4096
 # The rest of a journal copy is what else it may have to hold at most; the tests build that journal.
-OFFER_BYTES_MAX = 2850
+OFFER_BYTES_MAX = 2450
 
 # AWS IoT thing names allow 128 characters of this alphabet; FreeRTOS firmware holds job ids of 63.
 ROBOT_ID_CHARS_MAX = 128
@@ -15,6 +15,11 @@ ASSIGNMENT_ID_CHARS_MAX = 63
 NAME_CHARS_MAX = 64
 CODE_CHARS_MAX = 64
 TRUSTED_KEYS_MAX = 16
+DELTA_FORMATS_MAX = 8
+COMPANION_VERSIONS_MAX = 8
+DELTA_SOURCES_MAX = 8
+# Public keys that a manifest may hand to robots: each takes 131 bytes of the journal.
+MANIFEST_KEYS_MAX = 3
 
 # Above 2**53 a JSON number may come back as another one.
 INTEGER_MAX = 2**53 - 1

@@ -15,12 +15,26 @@ CODE = "refused-offer-format"
 ANSWER_CODE = "refused-answer-format"
 
 
+class Delta(Record):
+    """A shorter way to the offered image for robots that run the one with `source_digest`.
+
+    `sha256` and `size_bytes` are of the file behind this URL, whose format is that of `wire.delta`.
+    """
+
+    __slots__ = ("url", "sha256", "size_bytes", "source_digest")
+    url: str
+    sha256: str
+    size_bytes: int
+    source_digest: str
+
+
 class Offer(Record):
     """One release for one robot.
 
     `sha256` and `size_bytes` are of the file behind the URL, signed header included; `digest` is of the image in the
     slot. A minimal command (url, sha256, version) leaves the others None. `attempt` counts from 1: a robot that gave
     up an assignment takes the same id again only with a higher attempt, so a late copy of an old offer does nothing.
+    `delta` is a shorter way to the same file: whoever takes it ends with the bytes that `sha256` is of.
     """
 
     __slots__ = (
@@ -36,6 +50,7 @@ class Offer(Record):
         "force",
         "rollback",
         "attempt",
+        "delta",
     )
     id: str
     url: str
@@ -49,6 +64,7 @@ class Offer(Record):
     force: bool
     rollback: bool
     attempt: int
+    delta: "Delta | None"
 
 
 class Answer(Record):
@@ -88,8 +104,12 @@ def offer_from_object(source: object) -> Offer:
         force=fields.flag("force"),
         rollback=fields.flag("rollback"),
         attempt=fields.integer("attempt") if fields.has("attempt") else 1,
+        delta=_parse_delta(fields.nested("delta")) if fields.has("delta") else None,
     )
-    size_bytes = len(encode_object(offer_to_object(offer)))
+    if offer.delta is not None and _size_bytes(offer) > limits.OFFER_BYTES_MAX:
+        # The longer way is open to a robot that cannot remember the shorter one.
+        offer = offer.replace(delta=None)
+    size_bytes = _size_bytes(offer)
     if size_bytes > limits.OFFER_BYTES_MAX:
         raise Refused(CODE, f"The offer has {size_bytes} bytes: a robot can remember {limits.OFFER_BYTES_MAX}.")
     return offer
@@ -112,7 +132,22 @@ def offer_to_object(offer: Offer) -> "dict[str, Any]":
             value[name] = True
     if offer.manifest is not None:
         value["manifest"] = signed_manifest_to_object(offer.manifest)
+    if offer.delta is not None:
+        value["delta"] = {name: getattr(offer.delta, name) for name in Delta.__slots__}
     return value
+
+
+def _parse_delta(fields: Fields) -> Delta:
+    return Delta(
+        url=fields.text("url", limits.URL_CHARS_MAX, PRINTABLE_CHARS),
+        sha256=fields.digest("sha256"),
+        size_bytes=fields.integer("size_bytes", limits.IMAGE_BYTES_MAX),
+        source_digest=fields.digest("source_digest"),
+    )
+
+
+def _size_bytes(offer: Offer) -> int:
+    return len(encode_object(offer_to_object(offer)))
 
 
 def parse_answer(data: bytes) -> Answer:

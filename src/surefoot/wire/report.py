@@ -57,7 +57,7 @@ class AssignmentReport(Record):
 
 
 class Report(Record):
-    """All the facts of one robot at one moment."""
+    """All the facts of one robot at one moment; `accepts` names the formats of deltas that it can apply now."""
 
     __slots__ = (
         "robot_id",
@@ -72,6 +72,7 @@ class Report(Record):
         "protocol",
         "companion_version",
         "trusted_keys",
+        "accepts",
         "code",
     )
     robot_id: str
@@ -86,6 +87,7 @@ class Report(Record):
     protocol: "int | None"
     companion_version: "str | None"
     trusted_keys: "tuple[str, ...]"
+    accepts: "tuple[str, ...]"
     code: "str | None"
 
 
@@ -110,6 +112,7 @@ def report_from_object(source: object) -> Report:
         protocol=fields.optional_integer("protocol", 65535),
         companion_version=_parse_words(fields, "companion_version"),
         trusted_keys=_parse_key_ids(fields),
+        accepts=_parse_formats(fields),
         code=fields.optional_text("code", limits.CODE_CHARS_MAX, ID_CHARS),
     )
 
@@ -127,6 +130,8 @@ def report_to_object(report: Report) -> "dict[str, Any]":
     }
     if report.spare is not None:
         value["spare"] = _plain(report.spare)
+    if report.accepts:
+        value["accepts"] = list(report.accepts)
     if report.assignment is not None:
         value["assignment"] = _plain(report.assignment)
     for name in ("version_floor", "protocol", "companion_version", "code"):
@@ -177,3 +182,11 @@ def _parse_key_ids(fields: Fields) -> "tuple[str, ...]":
         if not isinstance(key_id, str) or len(key_id) != 64 or key_id.strip(HEX_DIGITS):
             raise fields.refuse("trusted_keys", "key ids of 64 lower-case hex digits")
     return tuple(key_ids)
+
+
+def _parse_formats(fields: Fields) -> "tuple[str, ...]":
+    names = fields.array("accepts", limits.DELTA_FORMATS_MAX)
+    for name in names:
+        if not isinstance(name, str) or not 0 < len(name) <= limits.NAME_CHARS_MAX or name.strip(ID_CHARS):
+            raise fields.refuse("accepts", "names of delta formats")
+    return tuple(names)
