@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 try:
     from surefoot.signing.image import sign_file
+    from surefoot.signing.secret_file import secret_source
     from surefoot.signing.signers import open_signer
     from surefoot.wire.errors import SurefootError
     from surefoot.wire.version import Version
@@ -30,14 +31,14 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         version = Version.parse(arguments.version)
-        signer = open_signer(arguments.key, getpass.getpass if sys.stdin.isatty() else None)
-        header = sign_file(arguments.input, arguments.output, version, signer)
+        signer = open_signer(arguments.key, secret_source(getpass.getpass if sys.stdin.isatty() else None))
+        image = sign_file(arguments.input, arguments.output, version, signer)
     except SurefootError as error:
         print(f"{error.code}: {error.message}", file=sys.stderr)
         return 1
     print(
-        f"Signed {arguments.output}: version {version}, {header.size_bytes} bytes of firmware, "
-        f"digest {header.digest}, key {signer.public_key.short_id}"
+        f"Signed {arguments.output}: version {version}, {image.size_bytes} bytes of firmware, "
+        f"digest {image.digest}, key {signer.public_key.short_id}"
     )
     return 0
 

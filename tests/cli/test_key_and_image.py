@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from surefoot.signing.signers import new_key
 from surefoot.sim.images import app_image
 from surefoot.wire.image_header import HEADER_BYTES, ImageHeader
+from wire.image_case import cpio
 
 Run = Callable[..., Any]
 
@@ -114,18 +115,22 @@ def test_a_signed_image_is_header_and_firmware_and_everything_about_it_is_true(
 
     outcome = surefoot("image", "inspect", build.with_suffix(".img"), "--public-key", public_of(key), "--json")
     assert outcome.code == 0
-    assert outcome.json == {
+    found = outcome.json
+    inside = found.pop("inside")
+    assert found == {
+        "format": "robo",
         "version": "0.2.1",
         "size_bytes": build.stat().st_size,
         "digest": answer["digest"],
         "digest_matches": True,
-        "file_sha256": hashlib.sha256(image).hexdigest(),
-        "descriptor_version": "0.2.1",
-        "descriptor_project": "robot",
+        "signatures": [{"kind": "ecdsa-p256", "key_id": answer["key_id"], "valid": True}],
         "versions_agree": True,
+        "file_bytes": len(image),
+        "file_sha256": hashlib.sha256(image).hexdigest(),
         "signature_valid": True,
         "problems": [],
     }
+    assert (inside["format"], inside["version"], inside["project"]) == ("esp-idf", "0.2.1", "robot")
 
 
 def test_signing_as_another_version_than_the_build_has_is_refused(surefoot: Run, key: Path, build: Path) -> None:
@@ -181,6 +186,72 @@ def test_firmware_that_names_no_version_leaves_nothing_to_compare(surefoot: Run,
     assert answer["versions_agree"] is None and answer["problems"] == []
 
 
-def test_bare_firmware_is_no_signed_image(surefoot: Run, build: Path) -> None:
-    outcome = surefoot("image", "inspect", build)
-    assert (outcome.code, outcome.error_code) == (1, "refused-image-format")
+def test_bare_firmware_is_described_and_has_no_signature(surefoot: Run, build: Path) -> None:
+    answer = surefoot("image", "inspect", build, "--json").json
+    assert (answer["format"], answer["version"], answer["signatures"]) == ("esp-idf", "0.2.1", [])
+
+
+def test_what_is_no_image_is_refused(surefoot: Run, key: Path) -> None:
+    for verb in ("inspect", "verify"):
+        outcome = surefoot("image", verb, key, "--public-key", public_of(key))
+        assert (outcome.code, outcome.error_code) == (1, "refused-image-format")
+
+
+@pytest.mark.parametrize("image_format", ["robo", "esp-idf", "mcuboot"])
+def test_every_format_is_signed_shown_and_verified(
+    surefoot: Run, key: Path, build: Path, tmp_path: Path, image_format: str
+) -> None:
+    answer = sign(surefoot, build, key, "0.2.1", "--format", image_format, "--json").json
+    image = build.with_suffix(".img")
+    assert answer["format"] == image_format
+    verified = surefoot("image", "verify", image, "--public-key", public_of(key), "--json").json
+    assert verified == {name: answer[name] for name in ("format", "version", "digest", "size_bytes", "key_id")}
+    shown = surefoot("image", "inspect", image, "--public-key", public_of(key)).stdout
+    assert shown.startswith(f"{image_format} image\n") and f"key {answer['key_id'][:16]}, valid" in shown
+
+    other = tmp_path / "other.pem"
+    surefoot("key", "new", "--output", other)
+    assert surefoot("image", "verify", image, "--public-key", public_of(other)).error_code == "refused-signature"
+    both = ("--public-key", public_of(other), "--public-key", public_of(key))
+    assert surefoot("image", "verify", image, *both).code == 0
+
+
+def test_an_unsigned_image_does_not_verify(surefoot: Run, key: Path, build: Path) -> None:
+    outcome = surefoot("image", "verify", build, "--public-key", public_of(key))
+    assert (outcome.code, outcome.error_code) == (1, "refused-signature")
+
+
+def test_room_for_a_header_is_a_matter_of_mcuboot(surefoot: Run, key: Path, build: Path) -> None:
+    build.write_bytes(bytes(512) + b"firmware")
+    assert sign(surefoot, build, key, "0.2.1", "--header-bytes", "512").code == 1
+    assert sign(surefoot, build, key, "0.2.1", "--format", "mcuboot", "--header-bytes", "512").code == 0
+
+
+def test_an_image_is_shown_in_colour_on_a_terminal_and_obeys_nothing_in_it(surefoot: Run, tmp_path: Path) -> None:
+    image = tmp_path / "evil.swu"
+    image.write_bytes(cpio([(b"sw-description", b""), (b"[red]name[/red]", b"")]))
+    plain = surefoot("image", "inspect", image).stdout
+    assert "[red]name[/red]" in plain and "\x1b" not in plain
+    command = [str(Path(sys.executable).with_name("surefoot")), "image", "inspect", str(image)]
+    person, terminal = pty.openpty()
+    subprocess.run(command, stdout=terminal, check=True, env={**os.environ, "TERM": "xterm-256color"})
+    os.close(terminal)
+    assert b"\x1b[" in os.read(person, 65536)
+    os.close(person)
+
+
+def test_a_public_key_is_shown_from_either_half_of_a_pair(surefoot: Run, key: Path, tmp_path: Path) -> None:
+    der = public_of(key).read_bytes()
+    for given in (public_of(key), key, f"file:{key}"):
+        answer = surefoot("key", "show", given, "--json").json
+        assert (answer["key_id"], answer["xy"]) == (hashlib.sha256(der).hexdigest(), der[-64:].hex())
+    target = tmp_path / "again.der"
+    assert surefoot("key", "show", f"file:{key}", "--output", target).code == 0
+    assert target.read_bytes() == der
+    assert surefoot("key", "show", key, "--output", target).error_code == "refused-file-exists"
+
+
+def test_what_is_no_key_is_not_shown(surefoot: Run, build: Path) -> None:
+    assert surefoot("key", "show", build).error_code == "refused-key-format"
+    assert surefoot("key", "show", build.with_name("missing")).error_code == "refused-file-unreadable"
+    assert surefoot("key", "show", "ftp:key").error_code == "refused-signer-scheme"

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from support import code_of
-from surefoot.signing.image import sign_file, sign_image
+from surefoot.signing.image import SigningPlan, sign_esp_idf, sign_file, sign_image, sign_mcuboot
 from surefoot.signing.signers import Signer, new_key, open_signer
 from surefoot.trust.image import check_signed_image
 from surefoot.trust.keys import KeyRing, PublicKey
+from surefoot.trust.payload import Payload, check_payload
 from surefoot.wire.image_header import HEADER_BYTES, ImageHeader
 from surefoot.wire.version import Version
 
@@ -88,9 +89,10 @@ class MismatchedSigner:
     def __init__(self, signer: Signer, shown: PublicKey) -> None:
         self._signer = signer
         self.public_key = shown
+        self.tuf_signer = signer.tuf_signer
 
-    def sign_digest(self, digest: bytes) -> bytes:
-        return self._signer.sign_digest(digest)
+    def sign(self, data: bytes) -> bytes:
+        return self._signer.sign(data)
 
 
 def test_a_signature_that_the_shown_key_does_not_verify_never_leaves(signer: Signer, tmp_path: Path) -> None:
@@ -98,12 +100,71 @@ def test_a_signature_that_the_shown_key_does_not_verify_never_leaves(signer: Sig
     assert code_of(sign_image, FIRMWARE, VERSION, MismatchedSigner(signer, other)) == "refused-signature"
 
 
+def checked(image: bytes, signer: Signer) -> Payload:
+    return check_payload(image, KeyRing(keys=(signer.public_key,)))
+
+
+def test_an_esp_image_gets_a_signature_sector_and_stays_as_it_is(signer: Signer) -> None:
+    build = esp_image("1.2.3")
+    image = sign_esp_idf(build, VERSION, signer)
+    assert image.startswith(build) and len(image) == 2 * 4096
+    assert checked(image, signer).key_id == signer.public_key.key_id
+    # Padding that the build brought along would hide the sector from the bootloader.
+    assert len(sign_esp_idf(build + b"\xff" * 9000, VERSION, signer)) == len(image)
+
+
+def test_firmware_gets_an_mcuboot_header_in_front_or_where_the_build_left_room(signer: Signer) -> None:
+    image = sign_mcuboot(FIRMWARE, VERSION, signer)
+    assert image[32 : 32 + len(FIRMWARE)] == FIRMWARE
+    roomy = sign_mcuboot(bytes(512) + FIRMWARE, VERSION, signer, 512)
+    assert roomy[512 : 512 + len(FIRMWARE)] == FIRMWARE
+    for signed in (image, roomy):
+        payload = checked(signed, signer)
+        assert (payload.format, payload.version, payload.key_id) == ("mcuboot", VERSION, signer.public_key.key_id)
+
+
+@pytest.mark.parametrize("header_bytes", [31, 70_000, 64, len(FIRMWARE) + 600])
+def test_room_for_a_header_that_is_not_there_is_refused(signer: Signer, header_bytes: int) -> None:
+    assert code_of(sign_mcuboot, FIRMWARE, VERSION, signer, header_bytes) == "refused-image-format"
+
+
+def test_what_is_signed_already_is_not_signed_the_same_way_again(signer: Signer) -> None:
+    esp = sign_esp_idf(esp_image("1.2.3"), VERSION, signer)
+    assert code_of(sign_esp_idf, esp, VERSION, signer) == "refused-image-format"
+    assert code_of(sign_mcuboot, sign_mcuboot(FIRMWARE, VERSION, signer), VERSION, signer) == "refused-image-format"
+    robo = sign_image(FIRMWARE, VERSION, signer)
+    assert code_of(sign_esp_idf, robo, VERSION, signer) == "refused-image-format"
+    assert code_of(sign_mcuboot, robo, VERSION, signer) == "refused-image-format"
+
+
+def test_a_chip_that_verifies_itself_gets_its_signed_image_behind_our_header(signer: Signer) -> None:
+    image = sign_image(sign_esp_idf(esp_image("1.2.3"), VERSION, signer), VERSION, signer)
+    assert checked(image, signer).format == "robo"
+
+
+def test_other_formats_are_held_to_the_version_too(signer: Signer) -> None:
+    assert code_of(sign_esp_idf, esp_image("1.2.4"), VERSION, signer) == "refused-version-mismatch"
+    assert code_of(sign_mcuboot, FIRMWARE, Version.parse("256.0.0"), signer) == "refused-version-format"
+    assert code_of(sign_esp_idf, FIRMWARE, VERSION, signer) == "refused-image-format"
+
+
+@pytest.mark.parametrize("name", ["robo", "esp-idf", "mcuboot"])
+def test_a_key_that_does_not_verify_leaves_no_file(signer: Signer, tmp_path: Path, name: str) -> None:
+    torn = MismatchedSigner(signer, new_key(tmp_path / "other.pem"))
+    source, target = tmp_path / "firmware.bin", tmp_path / "signed.bin"
+    source.write_bytes(esp_image("1.2.3"))
+    assert code_of(sign_file, source, target, VERSION, torn, SigningPlan(format=name)) == "refused-signature"
+    assert not target.exists()
+
+
 def test_a_file_is_signed_into_another(signer: Signer, tmp_path: Path) -> None:
     source, target = tmp_path / "firmware.bin", tmp_path / "signed.bin"
     source.write_bytes(FIRMWARE)
     target.write_bytes(b"what an earlier run left")
-    header = sign_file(source, target, VERSION, signer)
-    assert target.read_bytes() == header.encode() + FIRMWARE
+    payload = sign_file(source, target, VERSION, signer)
+    assert target.read_bytes()[HEADER_BYTES:] == FIRMWARE
+    assert (payload.version, payload.digest) == (VERSION, hashlib.sha256(FIRMWARE).hexdigest())
+    assert payload.key_id == signer.public_key.key_id
     assert stat.S_IMODE(target.stat().st_mode) == 0o644
 
 

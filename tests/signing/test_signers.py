@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, utils
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from securesystemslib.signer import CryptoSigner
 
 from support import code_of
-from surefoot.signing.signers import Signer, load_public_key, new_key, open_signer
+from surefoot.signing.signers import Signer, TufBackedSigner, load_public_key, new_key, open_signer
 from surefoot.trust import p256
 from surefoot.trust.keys import PublicKey
 from surefoot.wire.errors import Refused
@@ -22,7 +24,7 @@ def openssl(*arguments: str | Path) -> bytes:
 
 def assert_signs(signer: Signer, public_key: PublicKey) -> None:
     assert signer.public_key == public_key
-    assert p256.verify(public_key.xy, DIGEST, signer.sign_digest(DIGEST))
+    assert p256.verify(public_key.xy, DIGEST, signer.sign(b"firmware"))
 
 
 def nobody(prompt: str) -> str:
@@ -88,8 +90,9 @@ def test_an_empty_passphrase_is_refused_rather_than_ignored(tmp_path: Path) -> N
 
 
 def test_an_unknown_scheme_is_refused_and_the_known_ones_are_named() -> None:
-    with pytest.raises(Refused, match=r"no signer for hsm: URIs: use one of file:") as refused:
-        open_signer("hsm:slot=1")
+    known = "file:, hsm:, awskms:, gcpkms:, azurekms:, vault:"
+    with pytest.raises(Refused, match=f"no signer for ftp: URIs: use one of {known}") as refused:
+        open_signer("ftp:key")
     assert refused.value.code == "refused-signer-scheme"
 
 
@@ -118,9 +121,21 @@ def test_a_key_of_another_algorithm_is_refused(tmp_path: Path) -> None:
     assert code_of(load_public_key, tmp_path / "pub.pem") == "refused-key-format"
 
 
-def test_only_a_sha_256_digest_is_signed(tmp_path: Path) -> None:
+def test_metadata_is_signed_with_the_same_key(tmp_path: Path) -> None:
     new_key(tmp_path / "key.pem")
-    assert code_of(open_signer(str(tmp_path / "key.pem")).sign_digest, b"firmware") == "misuse-digest"
+    signer = open_signer(str(tmp_path / "key.pem"))
+    signature = signer.tuf_signer.sign(b"metadata")
+    signer.tuf_signer.public_key.verify_signature(signature, b"metadata")
+    assert (
+        load_pem_public_key(signer.tuf_signer.public_key.keyval["public"].encode()).public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        == signer.public_key.der
+    )
+
+
+def test_a_signer_of_another_algorithm_is_refused() -> None:
+    assert code_of(TufBackedSigner, CryptoSigner.generate_ed25519()) == "refused-key-format"
 
 
 @pytest.mark.parametrize("options", [["-noout"], []], ids=["key alone", "with its EC PARAMETERS block"])
@@ -152,7 +167,7 @@ def test_a_key_on_another_curve_is_refused(tmp_path: Path) -> None:
 
 def test_openssl_verifies_our_signature_and_reads_our_key_files(tmp_path: Path) -> None:
     public_key = new_key(tmp_path / "key.pem")
-    signature = open_signer(str(tmp_path / "key.pem")).sign_digest(DIGEST)
+    signature = open_signer(str(tmp_path / "key.pem")).sign(b"firmware")
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
     (tmp_path / "firmware").write_bytes(b"firmware")
     (tmp_path / "digest").write_bytes(DIGEST)

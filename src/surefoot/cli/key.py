@@ -8,10 +8,11 @@ import typer
 from surefoot.cli import output
 from surefoot.cli.noun import example, noun
 from surefoot.cli.options import AsJson, with_operator
-from surefoot.cli.signers import ask_new_passphrase
+from surefoot.cli.signers import ask_new_passphrase, open_key
 
 if TYPE_CHECKING:
     from surefoot.cli.client import OperatorClient
+    from surefoot.trust.keys import PublicKey
 
 app = noun("Make signing keys and tell the server which to trust.")
 
@@ -46,6 +47,36 @@ def new(
     )
 
 
+@app.command(
+    epilog=example(
+        "surefoot key show release.pem.pub.der",
+        "surefoot key show 'hsm:7?label=release' --output release.pub.der",
+    )
+)
+def show(
+    key: Annotated[
+        str, typer.Argument(metavar="KEY", help="Public key file, or signer URI such as hsm:7?label=TOKEN.")
+    ],
+    target: Annotated[
+        Path | None, typer.Option("--output", help="Also write the public key there (DER); nothing is replaced.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a public key: the one in a file, or the one that belongs to a signer."""
+    public_key = _public_key_of(key)
+    if target is not None:
+        from surefoot.signing.files import write_new_file
+
+        write_new_file(target, public_key.der, 0o644)
+    value = {
+        "key_id": public_key.key_id,
+        "xy": public_key.xy.hex(),
+        "public_key": None if target is None else str(target),
+    }
+    pairs = [("key id", public_key.key_id), ("X and Y", public_key.xy.hex()), ("written to", target)]
+    output.show(value, as_json, output.facts(pairs if target else pairs[:2]))
+
+
 @app.command(epilog=example("surefoot key trust release.pem.pub.der --name release-2026"))
 @with_operator
 def trust(
@@ -76,3 +107,17 @@ def list_keys(operator: "OperatorClient", as_json: AsJson = False) -> None:
         ("NAME", "STATE", "KEY ID", "ADDED"), rows, empty="No key is trusted yet: add one with `surefoot key trust`."
     )
     output.show(answer, as_json, table)
+
+
+def _public_key_of(key: str) -> "PublicKey":
+    from surefoot.signing.signers import load_public_key
+    from surefoot.wire.errors import Refused
+
+    if ":" in key:
+        return open_key(key).public_key
+    try:
+        return load_public_key(Path(key))
+    except Refused as error:
+        if error.code != "refused-key-format":
+            raise
+        return open_key(key).public_key

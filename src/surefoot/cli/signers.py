@@ -12,15 +12,20 @@ if TYPE_CHECKING:
 
 Key = Annotated[
     str,
-    typer.Option("--key", metavar="URI", help="Private key to sign with, such as file:key.pem; it stays here."),
+    typer.Option(
+        "--key",
+        metavar="URI",
+        help="Private key to sign with: file:key.pem, or hsm:, awskms:, gcpkms:, azurekms: or vault: and its name there.",
+    ),
 ]
 
 
 def open_key(uri: str) -> "Signer":
-    """Open the signer; ask for its passphrase where there is a person to ask."""
+    """Open the signer; its passphrase or PIN comes from SUREFOOT_SIGNER_SECRET_FILE, or from the person at hand."""
+    from surefoot.signing.secret_file import secret_source
     from surefoot.signing.signers import open_signer
 
-    return open_signer(uri, _ask if sys.stdin.isatty() else None)
+    return open_signer(uri, secret_source(_ask if sys.stdin.isatty() else None))
 
 
 def ask_new_passphrase() -> str:

@@ -1,8 +1,7 @@
 """Signers by URI, and the making of key files.
 
-What is signed is a SHA-256 digest that the caller computed, and what comes back is raw `r || s`: the form robots
-verify. securesystemslib's `CryptoSigner` hashes its payload itself and returns DER, so files are opened with
-`cryptography` directly.
+A signer takes the bytes themselves and returns raw `r || s` over their SHA-256: the form robots verify. Underneath is
+always one of securesystemslib's signers, which TUF metadata is signed with too.
 """
 
 import os
@@ -12,16 +11,21 @@ from pathlib import Path
 from typing import Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from securesystemslib.exceptions import UnverifiedSignatureError
+from securesystemslib.signer import CryptoSigner, SSlibKey
+from securesystemslib.signer import Signer as TufSigner
 
+from surefoot.signing.files import read_file, write_new_file
 from surefoot.trust.keys import PublicKey
-from surefoot.wire.errors import Misuse, Refused
+from surefoot.wire.errors import Refused
 
 # Two letters at least: a bare path may begin with the letter of a Windows drive.
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):(.*)", re.DOTALL)
-_PREHASHED = ec.ECDSA(utils.Prehashed(hashes.SHA256()))
+
+AskSecret = Callable[[str], str]
 
 
 class Signer(Protocol):
@@ -31,47 +35,70 @@ class Signer(Protocol):
     def public_key(self) -> PublicKey:
         """The key that verifies what this signs."""
 
-    def sign_digest(self, digest: bytes) -> bytes:
-        """Sign a SHA-256 digest (32 bytes) as it is; return 64 bytes, raw `r || s` big-endian."""
-
-
-class FileSigner:
-    """Signs with a private key held in memory, read from a file."""
-
-    def __init__(self, private_key: ec.EllipticCurvePrivateKey) -> None:
-        self._private_key = private_key
-        self._public_key = _public_key(private_key.public_key())
-
     @property
-    def public_key(self) -> PublicKey:
-        """The key that verifies what this signs."""
-        return self._public_key
+    def tuf_signer(self) -> TufSigner:
+        """The same key as securesystemslib has it: what python-tuf signs metadata with."""
 
-    def sign_digest(self, digest: bytes) -> bytes:
-        """Sign a SHA-256 digest (32 bytes) as it is; return 64 bytes, raw `r || s` big-endian."""
-        if len(digest) != 32:
-            raise Misuse("misuse-digest", f"A SHA-256 digest has 32 bytes, not {len(digest)}.")
-        r, s = utils.decode_dss_signature(self._private_key.sign(digest, _PREHASHED))
+    def sign(self, data: bytes) -> bytes:
+        """Sign these bytes with ECDSA P-256 over their SHA-256; return 64 bytes, raw `r || s` big-endian."""
+
+
+class TufBackedSigner:
+    """Signs with one of securesystemslib's signers, whose key must be an ECDSA P-256 key.
+
+    Raises:
+        Refused: `refused-key-format` for any other key.
+    """
+
+    def __init__(self, tuf_signer: TufSigner) -> None:
+        self.tuf_signer = tuf_signer
+        self.public_key = _public_key_of(tuf_signer)
+
+    def sign(self, data: bytes) -> bytes:
+        """Sign these bytes with ECDSA P-256 over their SHA-256; return 64 bytes, raw `r || s` big-endian.
+
+        Raises:
+            Refused: `refused-signature` when the signer's own public key does not verify what it signed, and what
+                reaching the private key refuses.
+        """
+        signature = self.tuf_signer.sign(data)
+        try:
+            # A key store may name a public key that does not belong to the private key it used.
+            self.tuf_signer.public_key.verify_signature(signature, data)
+        except UnverifiedSignatureError:
+            detail = f"Key {self.public_key.short_id} does not verify what its signer signed: name the right key."
+            raise Refused("refused-signature", detail) from None
+        r, s = utils.decode_dss_signature(bytes.fromhex(signature.signature))
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
-def open_signer(uri: str, ask_passphrase: Callable[[str], str] | None = None) -> Signer:
-    """Open the signer that this URI names: `file:key.pem`, or just the path of the file.
+class FileSigner(TufBackedSigner):
+    """Signs with a private key held in memory, read from a file."""
+
+    def __init__(self, private_key: ec.EllipticCurvePrivateKey) -> None:
+        super().__init__(CryptoSigner(private_key))
+
+
+def open_signer(uri: str, ask_secret: AskSecret | None = None) -> Signer:
+    """Open the signer that this URI names: a file (`file:key.pem`, or just its path) or a key store.
 
     Args:
-        uri: where the private key is.
-        ask_passphrase: called with a prompt when the key is encrypted; None when there is nobody to ask.
+        uri: where the private key is; `key_stores` lists the schemes besides `file:`.
+        ask_secret: called with a prompt for the passphrase of an encrypted key or the PIN of a token; None when there
+            is nobody to ask.
 
     Raises:
-        Refused: `refused-signer-scheme`, `refused-file-unreadable`, `refused-key-format`, `refused-passphrase`.
+        Refused: `refused-signer-scheme`, `refused-file-unreadable`, `refused-key-format`, `refused-passphrase`,
+            `refused-signer-package`, `refused-signer`.
     """
     match = _SCHEME.fullmatch(uri)
     scheme, rest = match.groups() if match else ("file", uri)
-    opener = _OPENERS.get(scheme)
-    if opener is None:
-        known = ", ".join(f"{name}:" for name in _OPENERS)
-        raise Refused("refused-signer-scheme", f"There is no signer for {scheme}: URIs: use one of {known}")
-    return opener(rest, ask_passphrase)
+    if scheme == "file":
+        return FileSigner(_read_private_key(Path(rest), ask_secret))
+    # Imported here, as most keys are files and the clouds' libraries take their time.
+    from surefoot.signing.key_stores import open_key_store  # noqa: PLC0415
+
+    return TufBackedSigner(open_key_store(scheme, rest, ask_secret))
 
 
 def new_key(path: Path, passphrase: str | None = None) -> PublicKey:
@@ -87,7 +114,9 @@ def new_key(path: Path, passphrase: str | None = None) -> PublicKey:
         raise Refused("refused-passphrase", "An empty passphrase protects nothing: give one, or none at all.")
     public_path = Path(f"{path}.pub.der")
     if os.path.lexists(public_path):
-        raise _exists(public_path)
+        raise Refused(
+            "refused-file-exists", f"{public_path} exists, and a key is never overwritten: choose another name."
+        )
     private_key = ec.generate_private_key(ec.SECP256R1())
     encryption = (
         serialization.NoEncryption()
@@ -96,8 +125,8 @@ def new_key(path: Path, passphrase: str | None = None) -> PublicKey:
     )
     pem = private_key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
     public_key = _public_key(private_key.public_key())
-    _write_new(path, pem, 0o600)
-    _write_new(public_path, public_key.der, 0o644)
+    write_new_file(path, pem, 0o600)
+    write_new_file(public_path, public_key.der, 0o644)
     return public_key
 
 
@@ -107,7 +136,7 @@ def load_public_key(path: Path) -> PublicKey:
     Raises:
         Refused: `refused-file-unreadable`, `refused-key-format`.
     """
-    data = _read(path)
+    data = read_file(path)
     if not data.lstrip().startswith(b"-----BEGIN"):
         return PublicKey.from_der(data)
     try:
@@ -119,9 +148,8 @@ def load_public_key(path: Path) -> PublicKey:
     return _public_key(key)
 
 
-def _open_file(rest: str, ask_passphrase: Callable[[str], str] | None) -> Signer:
-    path = Path(rest)
-    pem = _read(path)
+def _read_private_key(path: Path, ask_passphrase: AskSecret | None) -> ec.EllipticCurvePrivateKey:
+    pem = read_file(path)
     try:
         key = serialization.load_pem_private_key(pem, None)
     except TypeError:  # how `cryptography` says that the key is encrypted
@@ -130,10 +158,10 @@ def _open_file(rest: str, ask_passphrase: Callable[[str], str] | None) -> Signer
         raise _not_a_key(path, "no private key in PEM") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise _not_a_key(path, "no ECDSA P-256 key")
-    return FileSigner(key)
+    return key
 
 
-def _decrypt(path: Path, pem: bytes, ask_passphrase: Callable[[str], str] | None) -> PrivateKeyTypes:
+def _decrypt(path: Path, pem: bytes, ask_passphrase: AskSecret | None) -> PrivateKeyTypes:
     if ask_passphrase is None:
         raise Refused("refused-passphrase", f"{path} is encrypted: run this where its passphrase can be asked for.")
     try:
@@ -142,41 +170,19 @@ def _decrypt(path: Path, pem: bytes, ask_passphrase: Callable[[str], str] | None
         raise Refused("refused-passphrase", f"This passphrase does not open {path}: try again.") from None
 
 
-_OPENERS = {"file": _open_file}
-
-
 def _public_key(key: ec.EllipticCurvePublicKey) -> PublicKey:
     numbers = key.public_numbers()
     return PublicKey.from_xy(numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big"))
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise Refused("refused-file-unreadable", f"Cannot read {path}: {error.strerror}.") from error
-
-
-def _write_new(path: Path, data: bytes, mode: int) -> None:
-    try:
-        # O_EXCL decides existence and creation in one step, and the mode holds from the first byte.
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    except FileExistsError:
-        raise _exists(path) from None
-    except OSError as error:
-        raise Refused("refused-file-unwritable", f"Cannot write {path}: {error.strerror}.") from error
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        path.unlink(missing_ok=True)  # half a key would only stand in the way of the next attempt
-        raise Refused("refused-file-unwritable", f"Cannot write {path}: {error.strerror}.") from error
-
-
-def _exists(path: Path) -> Refused:
-    return Refused("refused-file-exists", f"{path} exists, and a key is never overwritten: choose another name.")
+def _public_key_of(tuf_signer: TufSigner) -> PublicKey:
+    key = tuf_signer.public_key
+    if not isinstance(key, SSlibKey) or key.scheme != "ecdsa-sha2-nistp256":
+        raise Refused("refused-key-format", f"The signer's key is for {key.scheme}, not ECDSA P-256: name another one.")
+    loaded = serialization.load_pem_public_key(key.keyval["public"].encode())
+    if not isinstance(loaded, ec.EllipticCurvePublicKey) or not isinstance(loaded.curve, ec.SECP256R1):
+        raise Refused("refused-key-format", "The signer's key is not an ECDSA P-256 key: name another one.")
+    return _public_key(loaded)
 
 
 def _not_a_key(path: Path, what: str) -> Refused:

@@ -1,0 +1,6 @@
+class VaultError(Exception):
+    pass
+
+
+class InvalidPath(VaultError):
+    pass
