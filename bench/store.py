@@ -1,157 +1,207 @@
-"""Works per second through the store, beside the ways it could have been built; docs/decisions/0001 reads from it.
+"""Reports per second through the store, on one core: what a robot's report costs there, HTTP left out.
 
-A work is what a robot's check does: find the robot by its token, read its facts and newest assignment, store new facts.
+A report is the whole use case, `fleet.exchange`, by robots that mostly run what they should; each round starts with a
+rollout that they take, so assignments and history are written as well. Two ways to build it are measured beside it: a
+commit for each report, and no reading ahead.
 """
 
 import argparse
 import asyncio
+import hashlib
 import json
+import os
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import replace
-from importlib import import_module
-from importlib.util import find_spec
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from surefoot.fleet.model import Facts, Robot
+from surefoot.fleet.exchange import exchange
+from surefoot.fleet.model import Key, KeyState, Release, Robot
 from surefoot.fleet.ports import Rows
+from surefoot.fleet.robots import enrol_robot
+from surefoot.fleet.rollouts import start_rollout
+from surefoot.fleet.settings import FleetSettings
+from surefoot.rollout.plan import Phase, Plan
+from surefoot.server.ids import new_id
 from surefoot.store.sql_store import BATCH_MAX, SqlStore
-from surefoot.wire.report import Report, SlotReport
+from surefoot.wire.manifest import SignedManifest
+from surefoot.wire.report import AssignmentReport, Report, SlotReport
+from surefoot.wire.version import Version
 
-ROBOTS = 1000
-Check = Callable[[int], Awaitable[None]]
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-
-def robot_id(number: int) -> str:
-    """Return the id of a robot, which is its token here too."""
-    return f"robot-{number % ROBOTS:06}"
-
-
-def report_of(number: int) -> Report:
-    """Return what a robot says."""
-    return Report(
-        robot_id=robot_id(number),
-        sku="standard",
-        epoch="0",
-        boot=1,
-        seq=number,
-        running=SlotReport(slot="ota_0", version="0.2.1", digest="9f" * 32, state="confirmed"),
-        spare=None,
-        assignment=None,
-        version_floor="0.1.0",
-        protocol=1,
-        companion_version=None,
-        trusted_keys=("aa" * 32,),
-        code=None,
-    )
+SKU = "standard"
+NOW_S = 1_800_000_000.0
+SETTINGS = FleetSettings(public_url="https://fleet.test")
+PLAN = Plan(phases=(Phase(name="full", percent=100, soak_s=0),), capacity=1_000_000)
 
 
-def enrol_all(rows: Rows) -> None:
-    """Store every robot and what it said first."""
-    for number in range(ROBOTS):
-        name = robot_id(number)
-        rows.put_robot(Robot(robot_id=name, sku="standard", token_sha256=name, enrolled_at_s=0.0))
-        rows.put_facts(Facts(report=report_of(number), received_at_s=0.0, heard_at_s=0.0))
+@dataclass(kw_only=True)
+class Voice:
+    """A robot, and what it says next."""
+
+    robot: Robot
+    version: str = "0.1.0"
+    seq: int = 0
+    said: AssignmentReport | None = None
+
+    def report(self) -> Report:
+        """Say it."""
+        self.seq += 1
+        digest = hashlib.sha256(self.version.encode()).hexdigest()
+        return Report(
+            robot_id=self.robot.robot_id,
+            sku=SKU,
+            epoch="0",
+            boot=1,
+            seq=self.seq,
+            running=SlotReport(slot="ota_0", version=self.version, digest=digest, state="confirmed"),
+            spare=SlotReport(slot="ota_1", version=None, digest=None, state="empty"),
+            assignment=self.said,
+            version_floor="0.1.0",
+            protocol=1,
+            companion_version=None,
+            trusted_keys=("aa" * 32,),
+            accepts=(),
+            code=None,
+        )
 
 
-def check(rows: Rows, number: int) -> None:
-    """Do what a robot's check does."""
-    robot = rows.robot_by_token(robot_id(number))
-    facts = rows.facts(robot.robot_id) if robot else None
-    if robot is None or facts is None:
-        raise LookupError(robot_id(number))
-    rows.newest_assignment(robot.robot_id)
-    rows.put_facts(replace(facts, report=report_of(number), heard_at_s=float(number)))
+class Fleet:
+    """Robots that report to a store, in an order that has nothing to do with where their rows lie."""
+
+    def __init__(self, store: SqlStore, robots: int) -> None:
+        self.store = store
+        ids = (hashlib.sha256(b"%d" % number).hexdigest()[:16] for number in range(robots))
+        self.voices = [self._enrol(robot_id) for robot_id in ids]
+        key = Key(key_id="aa" * 32, name="ci", public_key_xy=bytes(64), state=KeyState.ACTIVE, added_at_s=NOW_S)
+        store.submit(lambda rows: rows.put(key)).result()
+
+    def _enrol(self, robot_id: str) -> Voice:
+        token = hashlib.sha256(robot_id.encode()).hexdigest()
+        self.enrolled = self.store.submit(lambda rows: enrol_robot(rows, robot_id, SKU, token, NOW_S))
+        return Voice(
+            robot=Robot(robot_id=robot_id, sku=SKU, token_sha256=token, enrolled_at_s=NOW_S),
+        )
+
+    def roll_out(self, version: str) -> None:
+        """Start to bring a version to everyone."""
+        release = Release(
+            release_id=version,
+            sku=SKU,
+            version=Version.parse(version),
+            sha256=hashlib.sha256(b"file" + version.encode()).hexdigest(),
+            size_bytes=4096,
+            digest=hashlib.sha256(version.encode()).hexdigest(),
+            key_id="aa" * 32,
+            manifest=SignedManifest(payload=b"{}" * 200, key_id="aa" * 32, signature=bytes(64)),
+            published_at_s=NOW_S,
+        )
+
+        def work(rows: Rows) -> None:
+            rows.put(release)
+            start_rollout(rows, version, PLAN, version, b"salt", NOW_S)
+
+        self.store.submit(work).result()
+
+    async def report(self, voice: Voice, *, ahead: bool) -> None:
+        """Let a robot report, and do what it is told."""
+        report = voice.report()
+        answer = await asyncio.wrap_future(
+            self.store.submit(
+                lambda rows: exchange(rows, voice.robot, report, NOW_S, SETTINGS, new_id),
+                about=voice.robot.robot_id if ahead else None,
+            )
+        )
+        if answer.offer is not None:
+            voice.version = str(answer.offer.version)
+            voice.said = AssignmentReport(
+                id=answer.offer.id, state="installed", attempts=1, received_bytes=4096, code=None
+            )
 
 
-async def measure(one: Check, works: int, in_flight: int) -> float:
-    """Return works per second with so many in flight."""
-    numbers = iter(range(works))
+async def measure(fleet: Fleet, reports: int, in_flight: int, *, ahead: bool) -> tuple[float, float]:
+    """Return reports per second, and microseconds of this process's CPU time for each, with so many in flight."""
+    voices = iter(fleet.voices[number % len(fleet.voices)] for number in range(reports))
 
     async def worker() -> None:
-        for number in numbers:
-            await one(number)
+        for voice in voices:
+            await fleet.report(voice, ahead=ahead)
 
-    started_s = time.perf_counter()
+    started_s, started_cpu_s = time.perf_counter(), time.process_time()
     await asyncio.gather(*(worker() for _ in range(in_flight)))
-    return works / (time.perf_counter() - started_s)
+    took_s, cpu_s = time.perf_counter() - started_s, time.process_time() - started_cpu_s
+    return reports / took_s, cpu_s / reports * 1e6
 
 
-async def through_store(url: str, works: int, in_flight: int, batch_max: int) -> float:
-    """Measure the store itself, or one commit per work when a batch is one."""
-    store = SqlStore(url, batch_max=batch_max)
+@contextmanager
+def database(name: str) -> Iterator[str]:
+    """Bring an empty database: SQLite on this disk, or a PostgreSQL server of its own."""
+    if name == "sqlite":
+        with tempfile.TemporaryDirectory(dir=".") as directory:
+            yield f"sqlite:///{directory}/fleet.db"
+        return
+    # The tests know how to start one.
+    from postgres import open_postgres  # noqa: PLC0415
+
+    server = open_postgres(fsync="on")
     try:
-        return await measure(
-            lambda number: asyncio.wrap_future(store.submit(lambda rows: check(rows, number))), works, in_flight
-        )
+        yield server.url("postgres")
     finally:
-        store.close()
+        server.stop()
 
 
-async def through_aiosqlite(path: Path, works: int, in_flight: int) -> float:
-    """Measure the same statements awaited one by one on aiosqlite, a transaction per work."""
-    aiosqlite = import_module("aiosqlite")
-    one_writer = asyncio.Lock()
-    async with aiosqlite.connect(path, isolation_level=None) as connection:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            await connection.execute(f"PRAGMA {pragma}")
-
-        async def first(statement: str, *parameters: Any) -> Any:
-            async with connection.execute(statement, parameters) as cursor:
-                return await cursor.fetchone()
-
-        async def one(number: int) -> None:
-            async with one_writer:
-                await connection.execute("BEGIN IMMEDIATE")
-                (name,) = await first("SELECT robot_id FROM robots WHERE token_sha256 = ?", robot_id(number))
-                (text,) = await first("SELECT report FROM facts WHERE robot_id = ?", name)
-                json.loads(text)
-                await first("SELECT * FROM assignments WHERE robot_id = ? ORDER BY nth DESC LIMIT 1", name)
-                statement = "UPDATE facts SET report = ?, seq = ?, heard_at_s = ? WHERE robot_id = ?"
-                await connection.execute(statement, (text, number, number, name))
-                await connection.execute("COMMIT")
-
-        return await measure(one, works, in_flight)
-
-
-def measure_all(works: int, in_flight: int, rounds: int) -> dict[str, float]:
-    """Return each way's median over rounds in which all take turns; the first round only warms up."""
-    rates: dict[str, list[float]] = {}
-    with tempfile.TemporaryDirectory(dir=".") as directory:
-        path = Path(directory) / "fleet.db"
-        url = f"sqlite:///{path}"
-        store = SqlStore(url)
-        store.submit(enrol_all).result()
-        store.close()
-        ways: dict[str, Callable[[], Coroutine[Any, Any, float]]] = {
-            "one writer, batches": lambda: through_store(url, works, in_flight, BATCH_MAX),
-            "one writer, a commit per work": lambda: through_store(url, works, in_flight, 1),
+def measure_on(url: str, robots: int, reports: int, in_flight: int, rounds: int) -> dict[str, dict[str, float]]:
+    """Return the median of each way's rounds; a round is a rollout to everyone, then the robots' daily life."""
+    ways = {"batches": (BATCH_MAX, True), "nothing read ahead": (BATCH_MAX, False), "a commit for each": (1, True)}
+    found: dict[str, dict[str, float]] = {}
+    store = SqlStore(url)
+    fleet = Fleet(store, robots)
+    fleet.enrolled.result()
+    store.close()
+    for place, (way, (batch_max, ahead)) in enumerate(ways.items()):
+        fleet.store = SqlStore(url, batch_max=batch_max)
+        few = reports if ahead and batch_max > 1 else reports // 5
+        rates = []
+        for number in range(rounds):
+            fleet.roll_out(f"0.{place + 1}.{number + 1}")
+            # Both the first reports, which bring the offer, and those after it.
+            rates.append(asyncio.run(measure(fleet, few, in_flight, ahead=ahead)))
+        fleet.store.close()
+        found[way] = {
+            "reports_per_s": round(statistics.median(rate for rate, _ in rates)),
+            "cpu_us": round(statistics.median(cpu_us for _, cpu_us in rates)),
         }
-        if find_spec("aiosqlite"):
-            ways["aiosqlite, raw SQL, a commit per work"] = lambda: through_aiosqlite(path, works, in_flight)
-        for _ in range(rounds + 1):
-            for name, way in ways.items():
-                rates.setdefault(name, []).append(asyncio.run(way()))
-    return {name: round(statistics.median(measured[1:])) for name, measured in rates.items()}
+    return found
 
 
 def main() -> None:
-    """Measure each way and print works per second."""
+    """Measure each way on each database."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer works, one round")
+    parser.add_argument("--quick", action="store_true", help="fewer robots, one round")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--in-flight", type=int, default=64, help="works submitted and not yet done")
+    parser.add_argument("--in-flight", type=int, default=256, help="reports sent and not yet answered")
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], action="append", help="only this one")
     options = parser.parse_args()
-    works, rounds = (500, 1) if options.quick else (3000, 5)
-    works_per_s = measure_all(works, options.in_flight, rounds)
+    robots, reports, rounds = (2000, 6000, 1) if options.quick else (20_000, 60_000, 3)
+    # Client and server share one core, so that the figures are per core.
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    found = {}
+    for name in options.database or ["sqlite", "postgresql"]:
+        with database(name) as url:
+            found[name] = measure_on(url, robots, reports, options.in_flight, rounds)
     if options.json:
-        print(json.dumps({"in_flight": options.in_flight, "works_per_s": works_per_s}))
+        print(json.dumps({"in_flight": options.in_flight, "robots": robots, "databases": found}))
         return
-    for name, rate in works_per_s.items():
-        print(f"{name:<40} {rate:>7} works/s")
+    for name, ways in found.items():
+        for way, figures in ways.items():
+            print(
+                f"{name:<12} {way:<20} {figures['reports_per_s']:>7} reports/s, {figures['cpu_us']:>5} µs of CPU each"
+            )
 
 
 if __name__ == "__main__":

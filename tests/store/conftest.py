@@ -1,50 +1,51 @@
 """Every filling of a port, by name: the contract suites run on each of them."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
+from databases import EVERY, MAKERS
+from object_store import new_bucket
+from postgres import new_database
 from store.values import put_a_fleet
 from surefoot.fleet.ports import Blobs, Store
 from surefoot.sim.memory_store import MemoryStore
 from surefoot.store.blobs import DirectoryBlobs
+from surefoot.store.object_blobs import ObjectBlobs
 from surefoot.store.sql_store import SqlStore
 
-URLS: dict[str, Callable[[Path], str]] = {"sqlite": lambda path: f"sqlite:///{path / 'fleet.db'}"}
-BLOBS: dict[str, Callable[[Path], Blobs]] = {"directory": lambda path: DirectoryBlobs(path / "blobs")}
+BLOBS = ["directory", pytest.param("object store", marks=pytest.mark.s3)]
 
 
-@pytest.fixture(params=URLS)
+@pytest.fixture(params=EVERY)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database."""
-    return URLS[request.param](tmp_path)
+    """A database without rows, the newest schema perhaps there."""
+    return MAKERS[request.param](tmp_path)
 
 
-def _on_database(name: str, path: Path) -> Store:
-    return SqlStore(URLS[name](path))
+@pytest.fixture(params=EVERY)
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without anything."""
+    return new_database() if request.param == "postgresql" else MAKERS[request.param](tmp_path)
 
 
-STORES: dict[str, Callable[[Path], Store]] = {
-    **{name: partial(_on_database, name) for name in URLS},
-    "memory": lambda _path: MemoryStore(),
-}
-
-
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=[*EVERY, "memory"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A store in which the fleet of `values` is."""
-    store = STORES[request.param](tmp_path)
+    store = MemoryStore() if request.param == "memory" else SqlStore(MAKERS[request.param](tmp_path))
     store.submit(put_a_fleet).result()
     yield store
     store.close()
 
 
 @pytest.fixture(params=BLOBS)
-def open_blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Blobs]:
+def open_blobs(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Blobs]:
     """Open the same blobs, again at every call."""
-    return lambda: BLOBS[request.param](tmp_path)
+    if request.param == "directory":
+        return lambda: DirectoryBlobs(tmp_path / "blobs")
+    bucket_url = new_bucket(monkeypatch)
+    return lambda: ObjectBlobs(bucket_url)
 
 
 @pytest.fixture

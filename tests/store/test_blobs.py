@@ -1,3 +1,4 @@
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -5,12 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
+import httpx
+import obstore
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from object_store import new_bucket
 from surefoot.fleet.ports import Blobs
 from surefoot.store.blobs import DirectoryBlobs
+from surefoot.store.object_blobs import ObjectBlobs
 from surefoot.wire.errors import Damaged, Interrupted, Misuse, Refused
 
 HELPERS = Path(__file__).parent
@@ -102,7 +107,28 @@ def test_a_strange_id_names_no_file(blobs: Blobs, sha256_: str) -> None:
         blobs.put(sha256_, DATA)
 
 
+def test_every_file_is_listed_once_and_nothing_else(open_blobs: Callable[[], Blobs]) -> None:
+    blobs = open_blobs()
+    assert list(blobs.sha256s()) == []
+    for data in (DATA, b"", DATA):
+        blobs.put(sha256(data).hexdigest(), data)
+    assert sorted(open_blobs().sha256s()) == sorted([SHA256, sha256(b"").hexdigest()])
+
+
 # What a directory alone has to show.
+
+
+def test_a_directory_sends_nobody_elsewhere(tmp_path: Path) -> None:
+    assert DirectoryBlobs(tmp_path).redirect_url(SHA256, 60) is None
+
+
+def test_a_process_that_starts_leaves_alone_what_another_is_putting(path: Path) -> None:
+    with subprocess.Popen([sys.executable, HELPERS / "half_put.py", path], stdout=subprocess.PIPE) as putter:
+        assert putter.stdout is not None
+        putter.stdout.readline()
+        DirectoryBlobs(path)
+        assert len(files_in(path)) == 1
+        putter.kill()
 
 
 @pytest.fixture
@@ -171,3 +197,61 @@ def test_a_put_that_the_file_system_refuses_leaves_nothing_and_can_be_retried(pa
     assert files_in(path) == []
     blobs.put(SHA256, DATA)
     assert blobs.read(SHA256, 0, len(DATA)) == DATA
+
+
+# What an object store alone has to show.
+
+
+@pytest.fixture
+def bucket_url(monkeypatch: pytest.MonkeyPatch) -> str:
+    return new_bucket(monkeypatch)
+
+
+@pytest.mark.s3
+def test_a_signed_address_serves_the_file_to_anyone_and_no_other_way(bucket_url: str) -> None:
+    blobs = ObjectBlobs(bucket_url)
+    blobs.put(SHA256, DATA)
+    url = blobs.redirect_url(SHA256, 60)
+    assert url is not None and SHA256 in url and "test-secret" not in url
+    assert httpx.get(url).content == DATA
+    assert httpx.get(url, headers={"Range": "bytes=10-19"}).content == DATA[10:20]
+    assert "X-Amz-Expires=60" in url
+    assert blobs.redirect_url("../" + SHA256, 60) is None
+
+
+@pytest.mark.s3
+def test_what_something_else_wrote_in_place_of_a_file_is_replaced_by_putting_it_again(bucket_url: str) -> None:
+    blobs = ObjectBlobs(bucket_url)
+    obstore.put(blobs._store, SHA256, DATA[:10])
+    with pytest.raises(Damaged):
+        blobs.read(SHA256, 0, len(DATA))
+    blobs.put(SHA256, DATA)
+    assert blobs.read(SHA256, 0, len(DATA)) == DATA
+
+
+@pytest.mark.s3
+def test_an_object_store_that_does_not_answer_is_said_so_without_its_secrets(
+    bucket_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+    monkeypatch.setenv("AWS_ENDPOINT", f"http://127.0.0.1:{port}")
+    blobs = ObjectBlobs(bucket_url)
+    uses: list[Callable[[], object]] = [
+        lambda: blobs.put(SHA256, DATA),
+        lambda: blobs.size_bytes(SHA256),
+        lambda: blobs.read(SHA256, 0, 1),
+        lambda: list(blobs.sha256s()),
+    ]
+    for use in uses:
+        with pytest.raises(Interrupted) as caught:
+            use()
+        assert caught.value.code == "interrupted-blob"
+        assert "test-" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["", "bucket", "memory:///", "file:///tmp", "https://example.com/x", "s3://"])
+def test_an_address_that_names_no_object_store_is_refused(url: str) -> None:
+    with pytest.raises(Refused) as caught:
+        ObjectBlobs(url)
+    assert caught.value.code == "refused-blobs-url"

@@ -11,6 +11,7 @@ from threading import Event
 import pytest
 
 from store.values import a_robot, an_entry, put_a_fleet, some_facts
+from surefoot.fleet.model import Key
 from surefoot.fleet.ports import Rows, Store
 from surefoot.store.sql_store import BATCH_MAX, SqlStore
 from surefoot.wire.errors import Interrupted, Misuse, SurefootError
@@ -158,6 +159,19 @@ def test_reading_holds_one_view_while_others_write(store: Store) -> None:
     assert enrolled(store) == ["meanwhile"]
 
 
+@pytest.mark.parametrize("name", ["robot\0", "\0", "\ud800", "\udfff-1", "ü\0\ud800"])
+def test_a_name_that_no_database_can_hold_is_simply_unknown(store: Store, name: str) -> None:
+    assert store.read(lambda rows: (rows.robot(name), rows.robot_by_token(name), rows.find(Key, name=name))) == (
+        None,
+        None,
+        [],
+    )
+    assert store.submit(lambda rows: rows.get(Key, name)).result() is None
+    store.submit(lambda rows: rows.add_history(an_entry(text=name))).result()
+    (entry,) = store.read(lambda rows: rows.history("robot-1", 1))
+    assert len(entry.text) == len(name)
+
+
 def test_reading_cannot_write(store: Store) -> None:
     with pytest.raises(Misuse) as caught:
         store.read(enrol("a"))
@@ -237,7 +251,8 @@ def test_what_a_killed_process_acknowledged_is_there_afterwards(url: str) -> Non
     assert set(found.values()) == {2}, "work was cut in half"
 
 
-def test_a_full_disk_fails_the_batch_and_the_store_recovers(url: str) -> None:
+def test_a_full_disk_fails_the_batch_and_the_store_recovers(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'fleet.db'}"
     store = SqlStore(url)
     store.submit(put_a_fleet).result()
     store.close()

@@ -1,30 +1,31 @@
 """The `Blobs` port on a directory: every file is named by the SHA-256 of its bytes."""
 
+import fcntl
 import os
-import re
 import tempfile
-from hashlib import sha256 as hash_sha256
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from surefoot.wire.errors import Damaged, Interrupted, Misuse, Refused
+from surefoot.store.blob_rules import SHA256, check_piece, check_sha256, missing, not_stored
 
-SHA256 = re.compile("[0-9a-f]{64}")
+INCOMING = "incoming"
 
 
 class DirectoryBlobs:
-    """Files below `path`, a directory that belongs to one process.
+    """Files below `path`, a directory that any number of processes may share.
 
-    A file is written in `incoming/`, synced, and only then moved to its name, so whatever has a name is complete;
-    what a killed process left in `incoming/` is removed at start.
+    A file is written in `incoming/`, synced, and only then moved to its name, so whatever has a name is complete.
+    Whoever writes one there holds a lock on it; what nobody holds was left by a killed process and is removed at start.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._incoming = path / "incoming"
+        self._incoming = path / INCOMING
         self._incoming.mkdir(parents=True, exist_ok=True)
         _sync(path.parent)
         for leftover in self._incoming.iterdir():
-            leftover.unlink()
+            _sweep(leftover)
 
     def put(self, sha256: str, data: bytes) -> None:
         """Store durably; what is there already is left alone.
@@ -33,15 +34,11 @@ class DirectoryBlobs:
             Refused: `refused-sha256` when the bytes have another SHA-256.
             Interrupted: `interrupted-blob` when the file system would not take them.
         """
-        found = hash_sha256(data).hexdigest()
-        if found != sha256:
-            raise Refused("refused-sha256", f"The file has the SHA-256 {found}, not {sha256}: send it again.")
+        check_sha256(sha256, data)
         try:
             self._put(self._file(sha256), data)
         except OSError as error:
-            raise Interrupted(
-                "interrupted-blob", f"{sha256} could not be stored: see to the disk and retry. {error.strerror}"
-            ) from error
+            raise not_stored(sha256, str(error.strerror)) from error
 
     def size_bytes(self, sha256: str) -> int | None:
         """Return the file's size, or None when there is none."""
@@ -59,15 +56,21 @@ class DirectoryBlobs:
             Damaged: `damaged-blob` when the file, or so much of it, is not there.
             Misuse: `misuse-blob-range` when the piece has a negative offset or length.
         """
-        if offset_bytes < 0 or length_bytes < 0:
-            raise Misuse("misuse-blob-range", f"{length_bytes} bytes at {offset_bytes} are no piece of a file.")
-        # Checked before the name is: what a stranger sent must never become part of a path.
-        if not SHA256.fullmatch(sha256):
-            raise _missing(sha256)
+        check_piece(sha256, offset_bytes, length_bytes)
         try:
             return _read(self._file(sha256), offset_bytes, length_bytes)
         except OSError as error:
-            raise _missing(sha256) from error
+            raise missing(sha256) from error
+
+    def redirect_url(self, sha256: str, valid_s: int) -> str | None:
+        """Return None: files of a directory have no address."""
+        return None
+
+    def sha256s(self) -> Iterator[str]:
+        """Yield the SHA-256 of every file."""
+        for file in self._path.glob("??/??/*"):
+            if SHA256.fullmatch(file.name):
+                yield file.name
 
     def _file(self, sha256: str) -> Path:
         # Two levels of 256 directories keep each of them small.
@@ -80,6 +83,7 @@ class DirectoryBlobs:
             with tempfile.NamedTemporaryFile(dir=self._incoming, delete=False) as incoming:
                 moving = Path(incoming.name)
                 try:
+                    fcntl.flock(incoming, fcntl.LOCK_EX)
                     incoming.write(data)
                     incoming.flush()
                     os.fsync(incoming.fileno())
@@ -96,17 +100,26 @@ def _read(file: Path, offset_bytes: int, length_bytes: int) -> bytes:
     try:
         # Asked before reading, which would set aside as much memory as was asked for.
         if offset_bytes + length_bytes > os.fstat(descriptor).st_size:
-            raise _missing(file.name)
+            raise missing(file.name)
         piece = bytearray()
         while len(piece) < length_bytes:
             # One call may return less than was asked for, and nothing when the file has just been cut.
             more = os.pread(descriptor, length_bytes - len(piece), offset_bytes + len(piece))
             if not more:
-                raise _missing(file.name)
+                raise missing(file.name)
             piece += more
         return bytes(piece)
     finally:
         os.close(descriptor)
+
+
+def _sweep(leftover: Path) -> None:
+    """Remove a file that nobody is writing any more."""
+    with suppress(FileNotFoundError, BlockingIOError), leftover.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Between its creation and its lock a file is empty: that one may still be somebody's.
+        if os.fstat(file.fileno()).st_size:
+            leftover.unlink()
 
 
 def _sync(directory: Path) -> None:
@@ -115,7 +128,3 @@ def _sync(directory: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _missing(sha256: str) -> Damaged:
-    return Damaged("damaged-blob", f"The file {sha256[:64]!r} is missing or too short: publish the release again.")

@@ -5,6 +5,7 @@ Words are persisted by value, never by position.
 
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Dialect, Integer, MetaData, Text, TypeDecorator
@@ -12,6 +13,9 @@ from sqlalchemy import BigInteger, Column, Dialect, Integer, MetaData, Text, Typ
 from surefoot.wire.errors import Damaged, Refused
 
 metadata = MetaData()
+
+# More than a fleet has rollouts or releases that robots ask for on one day.
+DECODED_MAX = 256
 
 
 class Encoded(TypeDecorator[Any]):
@@ -42,9 +46,13 @@ class Encoded(TypeDecorator[Any]):
             ) from error
 
 
-def as_json(to_object: Callable[[Any], Any], from_object: Callable[[Any], Any]) -> Encoded:
-    """Return the kind of a value that is kept as JSON text."""
-    return Encoded(lambda value: json.dumps(to_object(value)), lambda text: from_object(json.loads(text)))
+def as_json(to_object: Callable[[Any], Any], from_object: Callable[[Any], Any], *, often: bool = False) -> Encoded:
+    """Return the kind of a value that is kept as JSON text; frozen ones that are read `often` are decoded once."""
+
+    def decode(text: str) -> Any:
+        return from_object(json.loads(text))
+
+    return Encoded(lambda value: json.dumps(to_object(value)), lru_cache(DECODED_MAX)(decode) if often else decode)
 
 
 def nth() -> Column[int]:

@@ -1,9 +1,10 @@
 """The `Rows` port over one SQLAlchemy connection; the methods stand by noun in the modules beside this one."""
 
-from surefoot.store.rows_assignments import AssignmentRows
+from surefoot.store.prefetch import Prefetch
+from surefoot.store.rows_engine import EngineRows
 from surefoot.store.rows_keyed import KeyedRows
 from surefoot.store.rows_robots import RobotRows
 
 
-class SqlRows(KeyedRows, RobotRows, AssignmentRows):
+class SqlRows(KeyedRows, RobotRows, EngineRows, Prefetch):
     """All rows inside one transaction."""

@@ -2,15 +2,14 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from surefoot.fleet.ports import Rows
+from surefoot.store.batches import BatchWriter, Job, Raised
 from surefoot.store.engines import as_ours, reading_engine, writing_engine
 from surefoot.store.migrate import migrate
 from surefoot.store.rows import SqlRows
@@ -21,21 +20,14 @@ T = TypeVar("T")
 BATCH_MAX = 256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Task:
-    work: Callable[[Rows], Any]
-    future: Future[Any] = field(default_factory=Future)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Raised:
-    error: BaseException
+_Task = tuple[Job, Future[Any]]
 
 
 class SqlStore:
     """Rows in the database at `url`, which is brought to the newest schema first.
 
-    Works must not wait for other works: all run in the same thread, one after another.
+    Any number of processes may have the same database open. Works must not wait for other works: those of a process
+    run in one thread, one after another.
 
     Raises:
         Refused: `refused-schema-newer` when a newer Surefoot made the database, `refused-store-url`.
@@ -47,6 +39,7 @@ class SqlStore:
         self._batch_max = batch_max
         self._writing = writing_engine(url)
         self._reading = reading_engine(url)
+        self._batches = BatchWriter(self._writing)
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._closed = False
         self._closing = Lock()
@@ -54,22 +47,26 @@ class SqlStore:
         self._writer = Thread(target=self._write, name="store-writer", daemon=True)
         self._writer.start()
 
-    def submit(self, work: Callable[[Rows], T]) -> Future[T]:
+    def submit(self, work: Callable[[Rows], T], *, about: str | None = None) -> Future[T]:
         """Run `work` in a transaction; the future resolves after the commit is durable.
+
+        Args:
+            work: Reads and writes rows; run again from its start where the database demands it.
+            about: The id of the robot whose rows the work reads, read ahead together with those of other works.
 
         Raises:
             Misuse: `misuse-store-closed`; through the future `misuse-rows` when a row refers to one that is not there.
             Interrupted: through the future, `interrupted-store` when it is not known to be durable.
             Damaged: through the future, `damaged-store`, `damaged-row`.
         """
-        task = _Task(work=work)
+        future: Future[T] = Future()
         with self._closing:
             self._refuse_if_closed()
-            self._tasks.put(task)
-        return task.future
+            self._tasks.put((Job(work=work, about=about), future))
+        return future
 
     def read(self, work: Callable[[Rows], T]) -> T:
-        """Run `work` in this thread on one consistent view.
+        """Run `work` in this thread on one consistent view; run again where the connection turns out to be dead.
 
         Raises:
             Misuse: `misuse-read-only-rows` when it writes, `misuse-store-closed`.
@@ -78,9 +75,15 @@ class SqlStore:
         """
         self._refuse_if_closed()
         try:
-            with self._reading.begin() as connection:
-                return work(SqlRows(connection, writable=False))
+            return self._read(work)
         except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise as_ours(error) from error
+        except SQLAlchemyError as error:
+            raise as_ours(error) from error
+        try:
+            return self._read(work)
+        except SQLAlchemyError as error:
             raise as_ours(error) from error
 
     def close(self) -> None:
@@ -93,6 +96,10 @@ class SqlStore:
         self._writing.dispose()
         self._reading.dispose()
 
+    def _read(self, work: Callable[[Rows], T]) -> T:
+        with self._reading.begin() as connection:
+            return work(SqlRows(connection, writable=False))
+
     def _refuse_if_closed(self) -> None:
         if self._closed:
             raise Misuse("misuse-store-closed", "The store was closed: open a new one.")
@@ -102,7 +109,7 @@ class SqlStore:
         while open_:
             batch, open_ = self._next_batch()
             # A caller that gave up before its turn wants nothing written; from here on it cannot give up any more.
-            self._write_batch([task for task in batch if task.future.set_running_or_notify_cancel()])
+            self._write_batch([task for task in batch if task[1].set_running_or_notify_cancel()])
 
     def _next_batch(self) -> tuple[list[_Task], bool]:
         """Wait for a task and take along what has queued up behind it; False when nothing can follow."""
@@ -122,24 +129,11 @@ class SqlStore:
         if not batch:
             return
         try:
-            with self._writing.begin() as connection:
-                outcomes = [_run(task, connection) for task in batch]
+            outcomes = self._batches.write([job for job, _ in batch])
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear it and the thread go on
-            outcomes = [_Raised(error=error)] * len(batch)
-        for task, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, _Raised):
-                task.future.set_exception(as_ours(outcome.error))
+            outcomes = [Raised(error=error)] * len(batch)
+        for (_, future), outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Raised):
+                future.set_exception(as_ours(outcome.error))
             else:
-                task.future.set_result(outcome)
-
-
-def _run(task: _Task, connection: Connection) -> Any:
-    """Return what the work returned or raised; what leaves this function is the whole batch's failure."""
-    savepoint = connection.begin_nested()
-    try:
-        result = task.work(SqlRows(connection, writable=True))
-    except BaseException as error:  # noqa: BLE001 - it belongs to the one who submitted the work
-        savepoint.rollback()
-        return _Raised(error=error)
-    savepoint.commit()
-    return result
+                future.set_result(outcome)

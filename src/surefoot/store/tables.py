@@ -15,8 +15,8 @@ from surefoot.wire.version import Version
 
 VERSION = Encoded(str, Version.parse)
 REPORT = as_json(report_to_object, report_from_object)
-MANIFEST = as_json(signed_manifest_to_object, signed_manifest_from_object)
-PLAN = as_json(plan_to_object, plan_from_object)
+MANIFEST = as_json(signed_manifest_to_object, signed_manifest_from_object, often=True)
+PLAN = as_json(plan_to_object, plan_from_object, often=True)
 EPOCHS = as_json(list, tuple)
 
 robots = Table(
@@ -37,13 +37,23 @@ facts = Table(
     Column("robot_id", ID, ForeignKey(robots.c.robot_id), primary_key=True),
     Column("report", REPORT, nullable=False),
     Column("received_at_s", Double, nullable=False),
-    Column("heard_at_s", Double, nullable=False),
     Column("past_epochs", EPOCHS, nullable=False),
     Column("epoch", ID, nullable=False),
     Column("boot", BigInteger, nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("running_digest", ID),
     Column("running_version", ID),
+    Column("takes_deltas", Boolean),
+)
+
+# When robots last said anything, for those that have facts: so much of them changes all the time that it has a narrow
+# table of its own, where a page holds a hundred robots.
+heard = Table(
+    "heard",
+    metadata,
+    Column("robot_id", ID, ForeignKey(robots.c.robot_id), primary_key=True),
+    Column("heard_at_s", Double, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 history = Table(
@@ -83,8 +93,11 @@ releases = Table(
     Column("manifest", MANIFEST, nullable=False),
     Column("published_at_s", Double, nullable=False),
     Column("stable", Boolean, nullable=False),
+    Column("recalled_at_s", Double),
+    Column("format", ID, nullable=False),
     Index("releases_by_id", "release_id", unique=True),
     Index("releases_by_sha256", "sha256"),
+    Index("releases_by_sku_version", "sku", "version"),
 )
 
 rollouts = Table(
@@ -104,8 +117,11 @@ rollouts = Table(
     Column("watched_since_s", Double, nullable=False),
     Column("soaked_s", Double, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("rolls_back", ID),
     Index("rollouts_by_id", "rollout_id", unique=True),
     Index("rollouts_by_sku", "sku", "nth"),
+    Index("rollouts_by_state", "state", "nth"),
+    Index("rollouts_by_release", "release_id", "nth"),
 )
 
 assignments = Table(
@@ -125,9 +141,11 @@ assignments = Table(
     Column("is_open", Boolean, nullable=False),
     Column("force", Boolean, nullable=False),
     Column("rollback", Boolean, nullable=False),
+    Column("phase", Integer),
     Index("assignments_by_id", "assignment_id", unique=True),
     Index("assignments_by_rollout_robot", "rollout_id", "robot_id", unique=True),
     Index("assignments_by_robot", "robot_id", "nth"),
     Index("assignments_by_rollout_status", "rollout_id", "status"),
-    Index("assignments_by_rollout_open", "rollout_id", "is_open"),
+    Index("assignments_by_rollout_since", "rollout_id", "status_since_s"),
+    Index("assignments_by_open_rollout", "is_open", "rollout_id"),
 )

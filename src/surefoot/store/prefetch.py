@@ -1,0 +1,49 @@
+"""What the works of a batch are going to read about their robots, read for all of them at once."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import bindparam, func, select
+
+from surefoot.fleet.model import Assignment, Facts, Robot
+from surefoot.store.rows_assignments import AssignmentRows
+from surefoot.store.rows_robots import FACTS_COLUMNS
+from surefoot.store.statements import field_names
+from surefoot.store.tables import assignments, facts, heard, robots
+
+# Asked for each robot by itself, so that the index answers however many assignments it had.
+_NEWEST = (
+    select(func.max(assignments.c.nth)).where(assignments.c.robot_id == robots.c.robot_id).correlate(robots)
+).scalar_subquery()
+ABOUT = (
+    select(
+        *(robots.c[name] for name in field_names(Robot)),
+        *FACTS_COLUMNS,
+        *(assignments.c[name] for name in field_names(Assignment)),
+    )
+    .select_from(robots)
+    .outerjoin(facts, facts.c.robot_id == robots.c.robot_id)
+    .outerjoin(heard, heard.c.robot_id == robots.c.robot_id)
+    .outerjoin(assignments, assignments.c.nth == _NEWEST)
+    .where(robots.c.robot_id.in_(bindparam("robot_ids", expanding=True)))
+)
+_FACTS_AT = len(field_names(Robot))
+_ASSIGNMENT_AT = _FACTS_AT + len(field_names(Facts))
+
+
+class Prefetch(AssignmentRows):
+    """The part of a transaction that looks ahead."""
+
+    def prefetch(self, robot_ids: Collection[str]) -> None:
+        """Read robots, their facts and their newest assignments; raise `Damaged` (`damaged-row`)."""
+        rows = self._connection.execute(ABOUT, {"robot_ids": list(robot_ids)}).all()
+        for row in rows:
+            robot = _value(Robot, row[:_FACTS_AT])
+            self._learn(Robot, robot.robot_id, robot)
+            self._learn(Facts, robot.robot_id, _value(Facts, row[_FACTS_AT:_ASSIGNMENT_AT]))
+            self._learn_newest(robot.robot_id, _value(Assignment, row[_ASSIGNMENT_AT:]))
+
+
+def _value(kind: Any, columns: Any) -> Any:
+    """Build a value from columns in the order of its fields, the first of which is null only where there is none."""
+    return None if columns[0] is None else kind(**dict(zip(field_names(kind), columns, strict=True)))
