@@ -1,12 +1,12 @@
 """The real store, a fleet on it, and one signing key."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TypeVar
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from databases import chosen_url
 from fleet.fleet_case import FleetCase
 from surefoot.fleet.ports import Rows
 from surefoot.signing.signers import FileSigner
@@ -16,8 +16,8 @@ T = TypeVar("T")
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlStore]:
-    store = SqlStore(f"sqlite:///{tmp_path / 'fleet.db'}")
+def store(database_url: str) -> Iterator[SqlStore]:
+    store = SqlStore(database_url)
     yield store
     store.close()
 
@@ -25,7 +25,7 @@ def store(tmp_path: Path) -> Iterator[SqlStore]:
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlStore]:
     """A store for stories that leave nothing behind."""
-    store = SqlStore(f"sqlite:///{tmp_path_factory.mktemp('stories') / 'fleet.db'}")
+    store = SqlStore(chosen_url(tmp_path_factory.mktemp("stories")))
     yield store
     store.close()
 

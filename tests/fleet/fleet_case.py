@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, Protocol, TypeVar
 
 from surefoot.fleet.exchange import exchange, poll
+from surefoot.fleet.look import OUTAGE_S, tick
 from surefoot.fleet.model import Assignment, Facts, HistoryEntry, Key, KeyState, Release, Robot, Rollout
 from surefoot.fleet.ports import Rows, Store
 from surefoot.fleet.robots import RobotStatus, enrol_robot, robot_status
-from surefoot.fleet.rollouts import OUTAGE_S, start_rollout, tick
+from surefoot.fleet.rollouts import start_rollout
 from surefoot.fleet.settings import FleetSettings
 from surefoot.rollout.plan import Phase, Plan
 from surefoot.wire.manifest import SignedManifest

@@ -1,10 +1,12 @@
 """Which rollout takes a robot: the newest whose door is open, and never one older than what the robot has."""
 
 from dataclasses import replace
+from typing import Any, cast
 
 from fleet.fleet_case import EVERYONE, FleetCase, Voice
-from surefoot.fleet.doors import Doors, Found, count_places_taken
+from surefoot.fleet.doors import FEW, Doors, Found
 from surefoot.fleet.model import Assignment, RolloutState
+from surefoot.fleet.ports import Rows
 from surefoot.fleet.rollouts import pause_rollout
 from surefoot.wire.version import Version
 
@@ -38,9 +40,38 @@ def test_a_robot_is_never_taken_back_to_what_is_older_than_its_assignment(fleet:
     assert find(fleet, robot, fleet.assignment()) == Found(entrance=None, refusal="paused")
 
 
-def test_a_finished_rollout_counts_no_places_as_taken(fleet: FleetCase) -> None:
+def test_a_finished_rollout_goes_on_taking_no_more_than_its_places(fleet: FleetCase) -> None:
     rollout = fleet.start("0.2.1", replace(EVERYONE, capacity=1))
     fleet.offered(fleet.enrol())
-    assert fleet.run(lambda rows: count_places_taken(rows, rollout)) == 1
-    finished = replace(rollout, state=RolloutState.FINISHED)
-    assert fleet.run(lambda rows: count_places_taken(rows, finished)) == 0
+    fleet.run(lambda rows: rows.put(replace(rollout, state=RolloutState.FINISHED)))
+    assert find(fleet, fleet.enrol("late")).refusal == "at-capacity"
+
+
+def test_old_finished_rollouts_are_not_read_at_each_check(fleet: FleetCase) -> None:
+    robot = fleet.enrol()
+    for number in range(2 * FEW):
+        finished = fleet.start(f"0.1.{number}")
+        fleet.run(lambda rows, it=finished: rows.put(replace(it, state=RolloutState.FINISHED)))  # type: ignore[misc]
+    asked: list[str] = []
+
+    class Counting:
+        def __init__(self, rows: Rows) -> None:
+            self._rows = rows
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._rows, name)
+
+        def get(self, kind: type[Any], key: str) -> Any:
+            asked.append(key)
+            return self._rows.get(kind, key)
+
+    fleet.run(lambda rows: Doors(cast(Rows, Counting(rows))).find(robot.robot, None, Version.parse("0.9.0")))
+    assert [key for key in asked if key.startswith("standard-")] == [f"standard-0.1.{2 * FEW - 1}"]
+
+
+def test_a_running_rollout_older_than_a_finished_one_still_takes_whom_that_one_does_not(fleet: FleetCase) -> None:
+    robot = fleet.enrol(version="0.2.5")
+    fleet.start("0.3.0")
+    finished = fleet.start("0.2.1")
+    fleet.run(lambda rows: rows.put(replace(finished, state=RolloutState.FINISHED)))
+    assert taken_by(find(fleet, robot, running="0.2.5")) == "0.3.0"

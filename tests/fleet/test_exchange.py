@@ -13,6 +13,8 @@ from surefoot.fleet.rollouts import halt_rollout, pause_rollout, resume_rollout
 from surefoot.rollout.membership import position
 from surefoot.rollout.plan import Phase, Plan
 
+pytestmark = pytest.mark.every_database
+
 ONE_AT_A_TIME = replace(EVERYONE, capacity=1)
 
 
@@ -372,13 +374,17 @@ def test_a_newer_rollout_that_is_closed_leaves_the_robot_with_the_older_one(flee
     assert str(fleet.offered(robot).version) == "0.2.1"
 
 
-def test_a_robot_that_joins_a_finished_rollout_is_brought_up_to_date(fleet: FleetCase) -> None:
+def test_a_robot_that_joins_a_finished_rollout_is_brought_up_to_date_within_its_capacity(fleet: FleetCase) -> None:
     rollout = fleet.start("0.2.1", ONE_AT_A_TIME)
     fleet.install(fleet.enrol("robot-1"))
     fleet.tick(after_s=1)
     assert fleet.rollout(rollout.rollout_id).state == "finished"
-    late = [fleet.enrol(f"robot-{number}") for number in (2, 3)]
-    assert all(fleet.hear(voice).offer is not None for voice in late)
+    second, third = fleet.enrol("robot-2"), fleet.enrol("robot-3")
+    fleet.offered(second)
+    assert fleet.hear(third).offer is None
+    second.runs("0.2.1")
+    fleet.hear(second)
+    assert fleet.hear(third).offer is not None
 
 
 def test_a_robot_at_rest_asks_seldom_and_at_its_own_time_and_a_busy_one_often(fleet: FleetCase) -> None:

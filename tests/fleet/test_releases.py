@@ -8,20 +8,23 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from fleet.fleet_case import SKU, FleetCase
+from fleet.fleet_case import EVERYONE, SKU, FleetCase
 from support import code_of
+from surefoot.fleet.doors import Doors
 from surefoot.fleet.keys import trust_key
 from surefoot.fleet.model import KeyState, Release
 from surefoot.fleet.releases import ENVELOPE_BYTES_MAX, check_image, publish
+from surefoot.fleet.rollouts import start_rollout
 from surefoot.signing.image import sign_image
-from surefoot.signing.manifest import sign_manifest
+from surefoot.signing.manifest import manifest_for, sign_manifest
 from surefoot.signing.signers import FileSigner, Signer
 from surefoot.sim.images import app_image
 from surefoot.store.blobs import DirectoryBlobs
+from surefoot.trust.payload import Payload
 from surefoot.wire import limits
 from surefoot.wire.fields import encode_object
 from surefoot.wire.image_header import HEADER_BYTES, ImageHeader
-from surefoot.wire.manifest import Manifest, SignedManifest, signed_manifest_to_object
+from surefoot.wire.manifest import SignedManifest, signed_manifest_to_object
 from surefoot.wire.offer import Offer, offer_to_object
 from surefoot.wire.version import Version
 
@@ -55,19 +58,9 @@ class Shop:
 
     def manifest(self, image: bytes, signer: Signer | None = None, **changes: Any) -> SignedManifest:
         header = header_of(image)
-        manifest = Manifest(
-            name="firmware",
-            sku=SKU,
-            version=header.version,
-            digest=header.digest,
-            size_bytes=header.size_bytes,
-            protocol=1,
-            version_floor=None,
-            notes=None,
-        )
-        return sign_manifest(manifest.replace(**changes), signer or self.signer)
+        return sign_manifest(manifest_for(header, SKU).replace(**changes), signer or self.signer)
 
-    def check(self, image: bytes) -> ImageHeader:
+    def check(self, image: bytes) -> Payload:
         return self.fleet.run(lambda rows: check_image(rows, image))
 
     def publish(self, image: bytes, manifest: SignedManifest | None = None, release_id: str = "release-1") -> Release:
@@ -91,8 +84,10 @@ def shop(fleet: FleetCase, tmp_path: Path, signer: FileSigner) -> Shop:
 
 
 def test_a_signed_image_is_taken(shop: Shop) -> None:
-    image = shop.signed()
-    assert shop.check(image) == header_of(image)
+    image, header = shop.signed(), header_of(shop.signed())
+    said = shop.check(image)
+    assert (said.format, said.version, said.digest) == ("robo", header.version, header.digest)
+    assert (said.size_bytes, said.key_id) == (len(FIRMWARE), shop.key.key_id)
 
 
 def test_an_image_cut_short_or_too_long_is_refused(shop: Shop) -> None:
@@ -200,6 +195,49 @@ def test_a_manifest_that_no_trusted_key_signed_is_refused(shop: Shop) -> None:
     ):
         assert code_of(shop.publish, image, altered) == "refused-manifest-signature"
     assert shop.releases() == []
+
+
+def bare(shop: Shop, version: str | None) -> SignedManifest:
+    """Return the signed manifest of the firmware as it is, without a header."""
+    payload = shop.check(FIRMWARE)
+    return sign_manifest(manifest_for(payload, SKU, None if version is None else V(version)), shop.signer)
+
+
+def test_a_file_without_a_signature_is_bound_by_the_manifest_that_an_active_key_signed(shop: Shop) -> None:
+    release = shop.publish(FIRMWARE, bare(shop, "0.2.1"))
+    assert (release.format, str(release.version), release.key_id) == ("esp-idf", "0.2.1", shop.key.key_id)
+    assert release.digest == release.sha256 == hashlib.sha256(FIRMWARE).hexdigest()
+    assert shop.publish(FIRMWARE, bare(shop, "0.2.1"), "release-2") == release
+    stranger = sign_manifest(manifest_for(shop.check(FIRMWARE), SKU, V("0.2.2")), shop.stranger)
+    assert code_of(shop.publish, FIRMWARE, stranger) == "refused-manifest-signature"
+    shop.revoke()
+    assert code_of(shop.publish, FIRMWARE, bare(shop, "0.2.1")) == "refused-manifest-signature"
+
+
+def test_a_version_is_named_once_by_the_file_or_by_its_publisher(shop: Shop) -> None:
+    assert code_of(bare, shop, None) == "refused-version-unbound"
+    header = header_of(shop.signed("0.2.1"))
+    assert code_of(manifest_for, header, SKU, V("0.2.2")) == "refused-version-mismatch"
+    assert manifest_for(header, SKU, V("0.2.1")) == manifest_for(header, SKU)
+
+
+def test_what_is_not_recognised_is_neither_taken_nor_published(shop: Shop) -> None:
+    for data in (b"", b"MZ not an image", b"\x7fELF" + bytes(200)):
+        assert code_of(shop.check, data) == "refused-image-format"
+        assert code_of(shop.publish, data, bare(shop, "0.2.1")) == "refused-image-format"
+    assert shop.releases() == []
+
+
+def test_a_release_of_another_format_is_not_for_robots_with_surefoots_own_agent(shop: Shop) -> None:
+    release = shop.publish(FIRMWARE, bare(shop, "0.2.1"))
+    robot = shop.fleet.enrol("robot-1").robot
+    shop.fleet.run(lambda rows: start_rollout(rows, release.release_id, EVERYONE, "rollout-1", b"salt", 0.0))
+
+    def refusal(formats: tuple[str, ...]) -> str | None:
+        return shop.fleet.run(lambda rows: Doors(rows, formats).find(robot, None, None).refusal)
+
+    assert refusal(("robo",)) == "wrong-format"
+    assert refusal(("robo", "esp-idf")) is None
 
 
 def with_notes(shop: Shop, image: bytes, chars: int) -> SignedManifest:

@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from fleet.fleet_case import EVERYONE, HOUR_S, SKU, FleetCase, digest_of
+from fleet.fleet_case import EVERYONE, HOUR_S, KEY_ID, SKU, FleetCase, digest_of
 from support import code_of
-from surefoot.fleet.model import RolloutState, Status
+from surefoot.fleet.keys import find_key
+from surefoot.fleet.model import KeyState, RolloutState, Status
 from surefoot.fleet.robots import HISTORY_SHOWN, RobotStatus, enrol_robot, list_robots
 from surefoot.fleet.rollouts import halt_rollout, pause_rollout
 from surefoot.rollout.plan import Phase, Plan
@@ -64,12 +65,16 @@ def test_a_robot_without_an_assignment_is_shown_with_the_refusal_that_keeps_it_f
     other = fleet.enrol("other")
     if code != "no-rollout":
         named = (Phase(name="internal", robots=("other",), soak_s=0),) if code == "phase-closed" else ()
+        fleet.release("0.2.1", format="rauc" if code == "wrong-format" else "robo")
         rollout = fleet.start("0.2.1", Plan(phases=(*named, *EVERYONE.phases), capacity=1))
         if code == "at-capacity":
             fleet.offered(other)
         if code in {"paused", "halted"}:
             fleet.run(lambda rows: rows.put(replace(rollout, state=RolloutState(code))))
-    assert fleet.hear(robot).offer is None
+        if code == "key-revoked":
+            fleet.run(lambda rows: rows.put(replace(find_key(rows, KEY_ID), state=KeyState.REVOKED)))
+    trusted = ("bb" * 32,) if code == "untrusted-key" else (KEY_ID,)
+    assert fleet.hear(robot, trusted_keys=trusted).offer is None
     for shown in (fleet.status(), next(one for one in listed(fleet) if one.robot == robot.robot)):
         verdict = shown.verdict
         assert (verdict.status, verdict.code, verdict.reason) == (Status.UNASSIGNED, code, NAMED_REFUSALS[code])

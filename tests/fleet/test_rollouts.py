@@ -7,8 +7,9 @@ import pytest
 
 from fleet.fleet_case import EVERYONE, HOUR_S, START_S, FleetCase, Voice
 from support import code_of
+from surefoot.fleet.look import OUTAGE_S
 from surefoot.fleet.model import RolloutState, Status
-from surefoot.fleet.rollouts import OUTAGE_S, halt_rollout, pause_rollout, progress, resume_rollout, start_rollout
+from surefoot.fleet.rollouts import halt_rollout, pause_rollout, progress, resume_rollout, start_rollout
 from surefoot.rollout.plan import Phase, Plan
 from surefoot.wire.errors import Refused
 

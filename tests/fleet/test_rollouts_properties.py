@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleet.fleet_case import HOUR_S, FleetCase, Voice, in_one_transaction
+from surefoot.fleet.look import OUTAGE_S
 from surefoot.fleet.model import Rollout
-from surefoot.fleet.rollouts import OUTAGE_S
 from surefoot.rollout.membership import phase_of
 from surefoot.rollout.plan import Phase, Plan
 from surefoot.store.sql_store import SqlStore

@@ -1,21 +1,28 @@
 """Which rollout takes a robot next, and the named refusal when none does."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from surefoot.fleet.keys import is_barred, signers_of
 from surefoot.fleet.model import Assignment, Release, Robot, Rollout, RolloutState
 from surefoot.fleet.ports import Rows
+from surefoot.fleet.rotation import Rotation
+from surefoot.fleet.way_back import release_before, runs
 from surefoot.rollout.door import Door, refusal
+from surefoot.wire.formats import ROBO
 from surefoot.wire.version import Version
 
 CLOSED_BY = {RolloutState.PAUSED: "paused", RolloutState.HALTED: "halted"}
 
 
-def count_places_taken(rows: Rows, rollout: Rollout) -> int:
-    """Count the places of the plan's capacity that are taken.
+# Rollouts of one sku read at once; the walk ends at the newest finished one, which takes everyone.
+FEW = 4
 
-    A finished rollout counts none: nobody looks at it any more, so who fell silent there would keep its place for ever.
-    """
-    return 0 if rollout.state is RolloutState.FINISHED else rows.count_open(rollout.rollout_id)
+
+def closed_by(rows: Rows, rollout: Rollout, release: Release) -> str | None:
+    """Return the named refusal under which a rollout offers this release to nobody, or None."""
+    if release.recalled_at_s is not None:
+        return "halted"
+    return CLOSED_BY.get(rollout.state) or ("key-revoked" if is_barred(rows, release) else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,32 +43,114 @@ class Found:
 
 
 class Doors:
-    """The doors of all rollouts, each looked at once; good for one transaction."""
+    """The doors of all rollouts, each looked at once; good for one transaction.
 
-    def __init__(self, rows: Rows) -> None:
+    `formats` are those (`wire.formats`) that the robots who ask can install; Surefoot's own agent takes one.
+    """
+
+    def __init__(self, rows: Rows, formats: tuple[str, ...] = (ROBO,)) -> None:
         self._rows = rows
+        self._formats = formats
         self._rollouts: dict[str, list[Rollout]] = {}
         self._entrances: dict[str, Entrance | None] = {}
 
-    def find(self, robot: Robot, current: Assignment | None, running: Version | None) -> Found:
-        """Look for a rollout newer than the robot's current assignment, the newest first."""
+    def find(
+        self, robot: Robot, current: Assignment | None, running: Version | None, trusted: tuple[str, ...] = ()
+    ) -> Found:
+        """Look for a rollout newer than the robot's current assignment, the newest first.
+
+        A robot that is being led back may go on to any release above the recalled one, whichever rollout came first.
+        `trusted` are the ids of the keys that the robot says it trusts, none where it does not say.
+        """
+        found = self._look(self._of(robot.sku), robot, current, running, trusted)
+        if found.refusal != "untrusted-key":
+            return found
+        # What the robot needs first may lie behind a finished rollout that takes all others.
+        late = self._look(self._transitions(robot.sku), robot, current, running, trusted)
+        return found if late.entrance is None else late
+
+    def _look(
+        self,
+        rollouts: list[Rollout],
+        robot: Robot,
+        current: Assignment | None,
+        running: Version | None,
+        trusted: tuple[str, ...],
+    ) -> Found:
         refused = None
-        for rollout in self._of(robot.sku):
+        above: Version | None = None
+        for rollout in rollouts:
             if current is not None and current.rollout_id == rollout.rollout_id:
-                return Found(entrance=None, refusal=refused)
-            entrance = self._entrance(rollout)
-            if entrance is None:
+                recalled = self._recalled(rollout)
+                if recalled is None:
+                    break
+                above = recalled.version
                 continue
-            why = refusal(entrance.door, robot.robot_id, running)
+            entrance = self._entrance(rollout)
+            if entrance is None or (above is not None and not entrance.release.version > above):
+                continue
+            version = running
+            if rollout.rolls_back is not None:
+                back = self._way_back(entrance, robot)
+                if back is None:
+                    continue
+                # It leads downwards, for whoever runs what was recalled.
+                entrance, version = back, None
+            why = self._unfit(entrance.release, trusted) or refusal(entrance.door, robot.robot_id, version)
             if why is None:
                 return Found(entrance=entrance, refusal=None)
             refused = refused or why
-        return Found(entrance=None, refusal=refused or "no-rollout")
+        nothing = None if current is not None else "no-rollout"
+        return Found(entrance=None, refusal=refused or nothing)
+
+    def _unfit(self, release: Release, trusted: tuple[str, ...]) -> str | None:
+        """Return why a robot could not install a release, whatever its rollout allows."""
+        if release.format not in self._formats:
+            return "wrong-format"
+        # It would refuse, and that refusal be its last word on the rollout.
+        return "untrusted-key" if trusted and not signers_of(release).issubset(trusted) else None
+
+    def _transitions(self, sku: str) -> list[Rollout]:
+        """Return the rollouts of a sku's transition releases, the newest first."""
+        ids = [rotation.transition_of(sku) for rotation in self._rows.find(Rotation, newest_first=True)]
+        return [
+            rollout
+            for release_id in ids
+            if release_id is not None
+            for rollout in self._rows.find(Rollout, newest_first=True, release_id=release_id)
+        ]
 
     def _of(self, sku: str) -> list[Rollout]:
         if sku not in self._rollouts:
-            self._rollouts[sku] = self._rows.find(Rollout, newest_first=True, sku=sku)
+            self._rollouts[sku] = self._find(sku)
         return self._rollouts[sku]
+
+    def _find(self, sku: str) -> list[Rollout]:
+        """Return the rollouts that may take a robot, the newest first, without reading all finished ones there are."""
+        nearer: list[Rollout] = []
+        while page := self._rows.find(
+            Rollout, newest_first=True, limit=FEW, after=nearer[-1].rollout_id if nearer else None, sku=sku
+        ):
+            for rollout in page:
+                nearer.append(rollout)
+                if rollout.state is RolloutState.FINISHED and rollout.rolls_back is None:
+                    running = self._rows.find(Rollout, newest_first=True, sku=sku, state=RolloutState.RUNNING)
+                    return nearer + [other for other in running if other not in nearer]
+        return nearer
+
+    def _way_back(self, entrance: Entrance, robot: Robot) -> Entrance | None:
+        """Return the entrance to what the robot ran before, or None when it does not run what was recalled."""
+        recalled, facts = self._recalled(entrance.rollout), self._rows.facts(robot.robot_id)
+        if recalled is None or not runs(facts, recalled):
+            return None
+        # It was led back once, and is past that.
+        if self._rows.assignment_for(entrance.rollout.rollout_id, robot.robot_id) is not None:
+            return None
+        release = release_before(self._rows, facts, entrance.release)
+        return replace(entrance, release=release, door=self._door(entrance.rollout, release))
+
+    def _recalled(self, rollout: Rollout) -> Release | None:
+        return None if rollout.rolls_back is None else self._rows.get(Release, rollout.rolls_back)
 
     def _entrance(self, rollout: Rollout) -> Entrance | None:
         if rollout.rollout_id not in self._entrances:
@@ -78,7 +167,7 @@ class Doors:
             plan=rollout.plan,
             salt=rollout.salt,
             phase=rollout.phase,
-            closed_by=CLOSED_BY.get(rollout.state),
+            closed_by=closed_by(self._rows, rollout, release),
             version=release.version,
-            open_assignments=count_places_taken(self._rows, rollout),
+            open_assignments=self._rows.count_open(rollout.rollout_id),
         )

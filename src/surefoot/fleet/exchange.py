@@ -7,6 +7,7 @@ answered as well, and changes nothing.
 from collections.abc import Callable
 from dataclasses import replace
 
+from surefoot.fleet.deltas import delta_for
 from surefoot.fleet.doors import Doors
 from surefoot.fleet.facts import take_poll, take_report
 from surefoot.fleet.judge import Judged, judge, record_verdict
@@ -14,7 +15,7 @@ from surefoot.fleet.model import Assignment, Facts, HistoryEntry, Robot, Status
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.reconcile import Order
 from surefoot.fleet.settings import FleetSettings
-from surefoot.rollout.membership import position
+from surefoot.rollout.membership import phase_of, position
 from surefoot.wire.errors import Refused
 from surefoot.wire.offer import Answer, Offer
 from surefoot.wire.report import TERMINAL_STATES, Report
@@ -55,15 +56,17 @@ def exchange(
     acknowledged = said.id if said is not None and said.state in TERMINAL_STATES else None
     judged = _judged(rows, robot, facts, now_s, new_id)
     if judged is None:
-        next_check_s = _pace(robot, settings, busy=False)
+        next_check_s = pace(robot, settings, busy=False)
         return Answer(acknowledged=acknowledged, offer=None, cancelled=None, stale=stale, next_check_s=next_check_s)
     offer = _offer(rows, judged, facts, settings)
+    if offer is not None:
+        offer = offer.replace(delta=delta_for(rows, judged.release, facts.report, settings.public_url))
     return Answer(
         acknowledged=acknowledged,
         offer=offer,
         cancelled=judged.assignment.assignment_id if judged.verdict.next_order is Order.CANCEL else None,
         stale=stale,
-        next_check_s=_pace(robot, settings, busy=judged.verdict.status in _BUSY or offer is not None),
+        next_check_s=pace(robot, settings, busy=judged.verdict.status in _BUSY or offer is not None),
     )
 
 
@@ -113,7 +116,8 @@ def _judged(
     if judged is not None and judged.verdict.status in _TRYING:
         return judged
     running = polled or (None if facts is None else facts.running_version)
-    newer = _assign(rows, robot, judged, running, now_s, new_id)
+    trusted = () if facts is None else facts.report.trusted_keys
+    newer = _assign(rows, robot, judged, running, trusted, now_s, new_id)
     return judged if newer is None else _recorded(rows, newer, facts, now_s)
 
 
@@ -127,12 +131,13 @@ def _assign(
     robot: Robot,
     judged: Judged | None,
     running: Version | None,
+    trusted: tuple[str, ...],
     now_s: float,
     new_id: Callable[[], str],
 ) -> Assignment | None:
     """Give the robot to the newest rollout whose door is open for it; None when that has it or there is none."""
     current = None if judged is None else judged.assignment
-    entrance = Doors(rows).find(robot, current, running).entrance
+    entrance = Doors(rows).find(robot, current, running, trusted).entrance
     if entrance is None:
         return None
     assignment = Assignment(
@@ -147,8 +152,10 @@ def _assign(
         status_since_s=now_s,
         installed_at_s=None,
         is_open=True,
+        rollback=entrance.rollout.rolls_back is not None,
+        phase=phase_of(entrance.rollout.plan, entrance.rollout.salt, robot.robot_id),
     )
-    rows.put_assignment(assignment)
+    rows.add_assignment(assignment)
     if judged is not None:
         _close(rows, judged, now_s)
     text = f"Assigned {entrance.release.version} by rollout {entrance.rollout.rollout_id}."
@@ -193,7 +200,7 @@ def _offer(rows: Rows, judged: Judged, facts: Facts | None, settings: FleetSetti
     )
 
 
-def _pace(robot: Robot, settings: FleetSettings, *, busy: bool) -> int:
+def pace(robot: Robot, settings: FleetSettings, *, busy: bool) -> int:
     """Return when the robot should ask again; robots enrolled together are spread by their ids."""
     if busy:
         return settings.busy_check_s

@@ -56,7 +56,8 @@ def _keep_ending(known: Facts | None, facts: Facts) -> Facts:
 def take_poll(rows: Rows, robot: Robot, running: Version, now_s: float) -> Facts:
     """Record that a robot asked, and what little it said when it never said more; return the facts that hold now."""
     known = rows.facts(robot.robot_id)
-    if known is not None and known.report.epoch != POLL_EPOCH:
+    says_nothing_new = known is not None and known.report.running.version == str(running)
+    if known is not None and (known.report.epoch != POLL_EPOCH or says_nothing_new):
         rows.set_heard(robot.robot_id, now_s)
         return replace(known, heard_at_s=now_s)
     slot = SlotReport(slot=POLL_EPOCH, version=str(running), digest=None, state=CONFIRMED)

@@ -1,40 +1,72 @@
-"""The facts of a rollout, derived from its robots one by one."""
+"""The facts of a rollout, derived from its robots: the database sorts out those that time may have changed."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from surefoot.fleet.judge import judge_for, record_verdict
-from surefoot.fleet.model import Assignment, Release, Rollout, Status
+from surefoot.fleet.model import Assignment, Lacking, Release, Rollout, Status
 from surefoot.fleet.ports import Rows
 from surefoot.rollout.decide import RolloutFacts
 from surefoot.rollout.door import Door, refusal
+from surefoot.rollout.membership import position
+from surefoot.wire.errors import Refused
+from surefoot.wire.version import Version
 
 # A robot in one of these has come to the end of its assignment for now and holds no phase up.
 _SETTLED = (Status.INSTALLED, Status.REFUSED, Status.DRIFTED, Status.SUPERSEDED)
 
 
-def gather(rows: Rows, rollout: Rollout, release: Release, now_s: float) -> RolloutFacts:
-    """Derive a rollout's facts from its robots, bringing the record of silent ones up to date on the way."""
-    assignments = rows.assignments(rollout.rollout_id)
-    installed, updating, failed, settled_at_s = 0, 0, [], 0.0
-    for stored in assignments:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """How many robots behind a phase's open door have no assignment: those alive, and those that say nothing."""
+
+    phase: int
+    unreached: int
+    unheard: int
+
+
+# Surveys a rollout, or returns None when that is not done yet.
+Count = Callable[[Rows, Rollout, Release, float], Survey | None]
+
+
+def survey(rows: Rows, rollout: Rollout, release: Release, now_s: float) -> Survey:
+    """Go through all robots of the sku that have no assignment from this rollout."""
+    unreached, unheard = _count_without(rows, rollout, release, now_s)
+    return Survey(phase=rollout.phase, unreached=unreached, unheard=unheard)
+
+
+def gather(rows: Rows, rollout: Rollout, release: Release, now_s: float, count: Count = survey) -> RolloutFacts | None:
+    """Derive a rollout's facts from its robots, bringing the record of silent ones up to date on the way.
+
+    While robots are updating or too many failed, nothing depends on who has not asked yet, and nobody counts them.
+    None when `count` knows nothing yet.
+    """
+    updating, failed = judge_again(rows, rollout, release, now_s)
+    found: Survey | None = Survey(phase=rollout.phase, unreached=0, unheard=0)
+    if not updating and len(failed) <= rollout.plan.failures_max:
+        found = count(rows, rollout, release, now_s)
+    if found is None:
+        return None
+    return RolloutFacts(
+        installed=rows.count_by_status(rollout.rollout_id).get(Status.INSTALLED, 0),
+        updating=updating,
+        unreached=found.unreached,
+        unheard=found.unheard,
+        failed=failed,
+        settled_at_s=rows.newest_change_s(rollout.rollout_id),
+    )
+
+
+def judge_again(rows: Rows, rollout: Rollout, release: Release, now_s: float) -> tuple[int, tuple[str, ...]]:
+    """Judge the assignments anew that time alone may have changed; return how many are updating, and who failed."""
+    updating, failed = 0, []
+    for stored in rows.assignments_to_judge(rollout.rollout_id, now_s):
         assignment, counts_as_failed = _latest(rows, rollout, release, stored, now_s)
         if counts_as_failed:
             failed.append(assignment.robot_id)
-        elif assignment.status in _SETTLED or _claims(assignment):
-            installed += assignment.status is Status.INSTALLED
-        else:
+        elif assignment.status not in _SETTLED and not _claims(assignment):
             updating += 1
-        settled_at_s = max(settled_at_s, assignment.status_since_s)
-    reached = {known.robot_id for known in assignments}
-    unreached, unheard = _count_without(rows, rollout, release, reached, now_s)
-    return RolloutFacts(
-        installed=installed,
-        updating=updating,
-        unreached=unreached,
-        unheard=unheard,
-        failed=tuple(failed),
-        settled_at_s=settled_at_s,
-    )
+    return updating, tuple(failed)
 
 
 def _claims(assignment: Assignment) -> bool:
@@ -53,7 +85,9 @@ def _latest(
     if newest is not None and newest.assignment_id != assignment.assignment_id:
         # The robot speaks of its newer assignment now; what it says of that one must not rewrite how this one ended.
         return assignment, assignment.status in (Status.ROLLED_BACK, Status.REFUSED)
-    judged = judge_for(rows, rollout, release, assignment, rows.facts(assignment.robot_id), now_s)
+    # On the way back from a recalled release each robot has a release of its own.
+    own = release if assignment.release_id == release.release_id else rows.get(Release, assignment.release_id)
+    judged = judge_for(rows, rollout, own or release, assignment, rows.facts(assignment.robot_id), now_s)
     return record_verdict(rows, judged, now_s), judged.verdict.failed
 
 
@@ -66,7 +100,7 @@ def _not_in_future(rows: Rows, assignment: Assignment, now_s: float) -> Assignme
     return healed
 
 
-def _count_without(rows: Rows, rollout: Rollout, release: Release, reached: set[str], now_s: float) -> tuple[int, int]:
+def _count_without(rows: Rows, rollout: Rollout, release: Release, now_s: float) -> tuple[int, int]:
     """Count robots behind the open doors without an assignment from this rollout: those alive, and those unheard."""
     door = Door(
         plan=rollout.plan,
@@ -76,23 +110,38 @@ def _count_without(rows: Rows, rollout: Rollout, release: Release, reached: set[
         version=release.version,
         open_assignments=0,
     )
+    recalled = None if rollout.rolls_back is None else rows.get(Release, rollout.rolls_back)
     newer = _newer_rollout_ids(rows, rollout)
+    open_phases = rollout.plan.phases[: rollout.phase + 1]
+    named, percent = {robot_id for phase in open_phases for robot_id in phase.robots}, open_phases[-1].percent
     unreached, unheard = 0, 0
-    for robot_id in rows.robot_ids(rollout.sku):
-        if robot_id in reached or refusal(door, robot_id, None) is not None:
-            continue
+    for robot in rows.robots_without(rollout.rollout_id, rollout.sku):
         # A robot that a newer rollout took is never asked by this one, and must not hold it up for ever.
-        taken = rows.newest_assignment(robot_id) if newer else None
-        if taken is not None and taken.rollout_id in newer:
+        if robot.newest_rollout_id in newer:
             continue
-        facts = rows.facts(robot_id)
-        if facts is None or now_s - facts.heard_at_s > rollout.plan.silence_deadline_s:
+        # Percentages only grow, so the last open one says it for all, at the price of one HMAC for each robot.
+        if robot.robot_id not in named and position(rollout.salt, robot.robot_id) * 100 >= percent:
+            continue
+        if recalled is not None and robot.running_digest != recalled.digest:
+            continue
+        if robot.heard_at_s is None or now_s - robot.heard_at_s > rollout.plan.silence_deadline_s:
             unheard += 1
-        elif refusal(door, robot_id, facts.running_version) is None:
+        elif recalled is not None or refusal(door, robot.robot_id, _version(robot)) is None:
             unreached += 1
     return unreached, unheard
 
 
+def _version(robot: Lacking) -> Version | None:
+    try:
+        return Version.parse(robot.running_version or "")
+    except Refused:
+        return None
+
+
 def _newer_rollout_ids(rows: Rows, rollout: Rollout) -> set[str]:
-    newest_first = [known.rollout_id for known in rows.find(Rollout, newest_first=True, sku=rollout.sku)]
-    return set(newest_first[: newest_first.index(rollout.rollout_id)])
+    newer: set[str] = set()
+    for known in rows.find(Rollout, newest_first=True, sku=rollout.sku):
+        if known.rollout_id == rollout.rollout_id:
+            break
+        newer.add(known.rollout_id)
+    return newer

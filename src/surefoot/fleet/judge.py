@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from surefoot.fleet.doors import CLOSED_BY, count_places_taken
+from surefoot.fleet.doors import closed_by
 from surefoot.fleet.model import Assignment, Facts, HistoryEntry, Release, Rollout, Status
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.reconcile import Order, Record, Verdict, Wanted, reconcile
@@ -46,12 +46,12 @@ def judge_for(
         repair_drift=rollout.plan.repair_drift,
         # An outage excuses those who could not report in it; who was silent before stays so until it speaks.
         watched_since_s=0.0 if assignment.status is Status.SILENT else rollout.watched_since_s,
-        held=CLOSED_BY.get(rollout.state),
+        held=closed_by(rows, rollout, release),
     )
     verdict = reconcile(wanted, facts, record, now_s)
     # A second try needs a place like the first: those who had theirs and went back do not come on top.
     needs_place = verdict.next_order is Order.OFFER and not assignment.is_open
-    if needs_place and count_places_taken(rows, rollout) >= rollout.plan.capacity:
+    if needs_place and rows.count_open(rollout.rollout_id) >= rollout.plan.capacity:
         verdict = reconcile(wanted, facts, replace(record, held="at-capacity"), now_s)
     return Judged(assignment=assignment, release=release, rollout=rollout, verdict=verdict)
 

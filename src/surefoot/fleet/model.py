@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from surefoot.rollout.plan import Plan
 from surefoot.wire.errors import Refused
+from surefoot.wire.formats import ROBO
 from surefoot.wire.manifest import SignedManifest
 from surefoot.wire.report import Report
 from surefoot.wire.version import Version
@@ -41,11 +42,12 @@ class RolloutState(StrEnum):
 
 
 class KeyState(StrEnum):
-    """The life of a signing key."""
+    """The life of a signing key; `fleet.rotation` leads it, and no way leads back."""
 
     ACTIVE = "active"
     RETIRING = "retiring"
     REVOKED = "revoked"
+    DESTROYED = "destroyed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +97,8 @@ class Key:
 class Release:
     """A published image.
 
-    `sha256` and `size_bytes` are of the file that robots download, `digest` of the image inside.
+    `sha256` and `size_bytes` are of the file that robots download, `digest` of the image inside. Once `recalled_at_s`
+    (Unix seconds) is set, nobody is offered the release or served its file again. `format` is one of `wire.formats`.
     """
 
     release_id: str
@@ -108,6 +111,8 @@ class Release:
     manifest: SignedManifest
     published_at_s: float
     stable: bool = False
+    recalled_at_s: float | None = None
+    format: str = ROBO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +121,8 @@ class Rollout:
 
     `salt` fixes who belongs to which percentage; `reason` says why the rollout stands where it stands. The engine last
     looked at `looked_at_s`, without a longer break since `watched_since_s`; `soaked_s` is how long it has watched the
-    open phase with every robot of it settled.
+    open phase with every robot of it settled. `rolls_back` names the recalled release from which this rollout leads
+    robots back, to what each of them ran before.
     """
 
     rollout_id: str
@@ -132,6 +138,7 @@ class Rollout:
     watched_since_s: float
     soaked_s: float
     reason: str
+    rolls_back: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +147,8 @@ class Assignment:
 
     `status` and `code` are the last verdict, kept so that a change can be told; `installed_at_s` is when the robot
     was first known to run it; `attempt` is the highest attempt offered; `is_open` tells that it holds a place of its
-    plan's capacity: the robot may be updating at this moment.
+    plan's capacity: the robot may be updating at this moment; `phase` is the index of the phase that reaches the robot,
+    None where that was not kept.
     """
 
     assignment_id: str
@@ -156,6 +164,7 @@ class Assignment:
     is_open: bool
     force: bool = False
     rollback: bool = False
+    phase: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,3 +184,38 @@ class RobotView:
     robot: Robot
     facts: Facts | None
     assignment: Assignment | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lacking:
+    """A robot that has no assignment from a rollout, with as much of it as tells whether that waits for it.
+
+    `newest_rollout_id` is whose assignment it has, None when it has none at all.
+    """
+
+    robot_id: str
+    heard_at_s: float | None
+    running_version: str | None
+    running_digest: str | None
+    newest_rollout_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RobotCount:
+    """How many robots of a sku have this recorded status, None when nothing is assigned, and name this version."""
+
+    sku: str
+    status: Status | None
+    version: str | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssignmentCount:
+    """How many assignments of a rollout's phase stand at this status, and hold a place or not."""
+
+    rollout_id: str
+    phase: int | None
+    status: Status
+    is_open: bool
+    count: int

@@ -3,15 +3,18 @@
 `store` fills these ports, and one contract suite holds every filling to them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from typing import Protocol, TypeVar
 
 from surefoot.fleet.model import (
     Assignment,
+    AssignmentCount,
     Facts,
     HistoryEntry,
+    Lacking,
     Robot,
+    RobotCount,
     RobotView,
     Status,
 )
@@ -35,8 +38,19 @@ class Rows(Protocol):
     def drop(self, kind: type[V], key: str) -> None:
         """Remove a value; nothing happens when there is none."""
 
-    def find(self, kind: type[V], *, newest_first: bool = False, limit: int | None = None, **equals: object) -> list[V]:
-        """Return the values whose fields equal those given, in the order they were first stored, or against it."""
+    def find(
+        self,
+        kind: type[V],
+        *,
+        newest_first: bool = False,
+        limit: int | None = None,
+        after: object = None,
+        **equals: object,
+    ) -> list[V]:
+        """Return the values whose fields equal those given, in the order they were first stored, or against it.
+
+        `after` is the key of the value behind which to begin; nothing stands behind one that is not there.
+        """
 
     def robot(self, robot_id: str) -> Robot | None:
         """Return the robot, or None."""
@@ -62,6 +76,9 @@ class Rows(Protocol):
     def set_heard(self, robot_id: str, heard_at_s: float) -> None:
         """Record that the robot said something, without changing its facts."""
 
+    def set_heard_all(self, heard_at_s: Mapping[str, float]) -> None:
+        """Do what `set_heard` does for many robots at once, never back in time."""
+
     def add_history(self, entry: HistoryEntry) -> None:
         """Append to a robot's history."""
 
@@ -86,14 +103,47 @@ class Rows(Protocol):
     def put_assignment(self, assignment: Assignment) -> None:
         """Store an assignment."""
 
+    def add_assignment(self, assignment: Assignment) -> None:
+        """Store an assignment whose id is new, without a look whether it is."""
+
+    def assignments_to_judge(self, rollout_id: str, now_s: float) -> list[Assignment]:
+        """Return a rollout's assignments that time alone may change, in order of robot id.
+
+        These are all that hold a place, or are not installed, drifted or superseded, or changed later than `now_s`.
+        """
+
+    def newest_change_s(self, rollout_id: str) -> float:
+        """Return when a rollout's assignments last changed status (Unix seconds), 0 when it has none."""
+
+    def rollouts_with_open(self) -> list[str]:
+        """Return the ids of the rollouts that have assignments which hold a place."""
+
+    def robots_without(self, rollout_id: str, sku: str) -> Iterator[Lacking]:
+        """Yield the robots of a sku without an assignment from this rollout, in order of robot id."""
+
+    def count_robots(self) -> list[RobotCount]:
+        """Count all robots by sku, recorded status and version."""
+
+    def count_assignments(self) -> list[AssignmentCount]:
+        """Count all assignments by rollout, phase, status and whether they hold a place."""
+
+    def count_delta_sources(self, sku: str) -> dict[str, int]:
+        """Count the robots of a sku that can apply deltas (`wire.delta`), by the digest of the image they run."""
+
+    def mean_install_s(self) -> float | None:
+        """Return how long after being assigned the robots that installed were known to, on average; None for none."""
+
 
 class Store(Protocol):
     """Transactions over rows."""
 
-    def submit(self, work: Callable[[Rows], T]) -> "Future[T]":
+    def submit(self, work: Callable[[Rows], T], *, about: str | None = None) -> "Future[T]":
         """Run `work` in a transaction; the future resolves after the commit is durable, or with what `work` raised.
 
-        A raise undoes what this work wrote and nothing else.
+        A raise undoes what this work wrote and nothing else. Where another process came first, or a work of the same
+        batch failed, `work` runs again from its start on rows as before it, so it must do nothing but read and write
+        rows: what it returned counts once, from the run that was kept. Naming the robot that it is `about` only makes
+        it faster.
         """
 
     def read(self, work: Callable[[Rows], T]) -> T:
@@ -114,3 +164,9 @@ class Blobs(Protocol):
 
     def read(self, sha256: str, offset_bytes: int, length_bytes: int) -> bytes:
         """Return a piece of the file; `Damaged` (`damaged-blob`) when it is not there."""
+
+    def redirect_url(self, sha256: str, valid_s: int) -> str | None:
+        """Return a signed address that serves the file for so many seconds, or None where files have no address."""
+
+    def sha256s(self) -> Iterator[str]:
+        """Yield the SHA-256 of every file."""

@@ -193,7 +193,7 @@ def reconcile(wanted: Wanted | None, facts: Facts | None, record: Record | None,
     held = record.held if row.order is Order.OFFER else None
     busy = device in (Device.IN_PROGRESS, Device.CUT_OFF)
     # A halt is for cause: who has not restarted into the release yet must not.
-    cancels = busy and record.held == "halted"
+    cancels = busy and record.held in ("halted", "key-revoked")
     order = Order.CANCEL if cancels else Order.ACKNOWLEDGE if held else row.order
     return Verdict(
         status=status,

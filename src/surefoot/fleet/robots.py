@@ -29,12 +29,8 @@ class RobotStatus:
     history: tuple[HistoryEntry, ...] = ()
 
 
-def enrol_robot(rows: Rows, robot_id: str, sku: str, token_sha256: str, now_s: float) -> Robot:
-    """Add a robot to the fleet.
-
-    Raises:
-        Refused: `refused-robot-id`, `refused-robot-exists`.
-    """
+def check_names(robot_id: str, sku: str) -> None:
+    """Raise `Refused` (`refused-robot-id`) unless both are names that fit into addresses and topics."""
     for name, value, chars_max in (
         ("robot id", robot_id, limits.ROBOT_ID_CHARS_MAX),
         ("sku", sku, limits.NAME_CHARS_MAX),
@@ -42,6 +38,15 @@ def enrol_robot(rows: Rows, robot_id: str, sku: str, token_sha256: str, now_s: f
         if not value or len(value) > chars_max or value.strip(NAME_CHARS):
             detail = f"The {name} {value!r} is not 1 to {chars_max} of A-Z a-z 0-9 . : _ -: choose another."
             raise Refused("refused-robot-id", detail)
+
+
+def enrol_robot(rows: Rows, robot_id: str, sku: str, token_sha256: str, now_s: float) -> Robot:
+    """Add a robot to the fleet.
+
+    Raises:
+        Refused: `refused-robot-id`, `refused-robot-exists`.
+    """
+    check_names(robot_id, sku)
     if rows.robot(robot_id) is not None:
         raise Refused("refused-robot-exists", f"Robot {robot_id} is enrolled already: use its token or another id.")
     robot = Robot(robot_id=robot_id, sku=sku, token_sha256=token_sha256, enrolled_at_s=now_s)
@@ -87,7 +92,9 @@ def _status(
 def _unassigned(doors: Doors, view: RobotView, now_s: float) -> Verdict:
     """Say why nothing is assigned: a robot that could be updated now gets its assignment when it asks."""
     verdict = reconcile(None, view.facts, None, now_s)
-    why = doors.find(view.robot, None, None if view.facts is None else view.facts.running_version).refusal
+    facts = view.facts
+    version, trusted = (None, ()) if facts is None else (facts.running_version, facts.report.trusted_keys)
+    why = doors.find(view.robot, None, version, trusted).refusal
     if why is None:
         return replace(verdict, reason="It gets an assignment when it asks next.")
     return replace(verdict, code=why, reason=NAMED_REFUSALS[why])

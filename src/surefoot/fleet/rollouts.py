@@ -1,29 +1,41 @@
-"""Rollouts: starting them, holding them, and one tick of the engine over the rows."""
+"""Rollouts: starting and holding them, and showing where they stand."""
 
 from dataclasses import dataclass, replace
 
-from surefoot.fleet.gather import gather
+from surefoot.fleet.gather import judge_again
+from surefoot.fleet.keys import require_usable, signers_of
+from surefoot.fleet.look import watched
 from surefoot.fleet.model import Release, Rollout, RolloutState, Status
 from surefoot.fleet.ports import Rows
-from surefoot.rollout.decide import Decision, Finish, Halt, OpenPhase, RolloutFacts, Standing, Wait, decide
+from surefoot.fleet.rollout_history import RolloutAction, RolloutChange, changes_of, note_change
 from surefoot.rollout.plan import Plan
 from surefoot.wire.errors import Refused
 
-# Longer than this between two looks and the server was down: nobody could report, so nothing is concluded from it.
-OUTAGE_S = 300.0
+OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutProgress:
-    """A rollout with its release, its open phase, and its robots counted by status."""
+    """A rollout with its release, its open phase, its robots counted by status, and what became of it so far."""
 
     rollout: Rollout
     release: Release
     phase_name: str
     counts: dict[Status, int]
+    changes: tuple[RolloutChange, ...] = ()
 
 
-def start_rollout(rows: Rows, release_id: str, plan: Plan, rollout_id: str, salt: bytes, now_s: float) -> Rollout:
+def start_rollout(
+    rows: Rows,
+    release_id: str,
+    plan: Plan,
+    rollout_id: str,
+    salt: bytes,
+    now_s: float,
+    *,
+    who: str = OPERATOR,
+    rolls_back: str | None = None,
+) -> Rollout:
     """Begin to bring a release to its sku: one row, however large the fleet.
 
     Args:
@@ -33,11 +45,14 @@ def start_rollout(rows: Rows, release_id: str, plan: Plan, rollout_id: str, salt
         rollout_id: The new rollout's id.
         salt: Random bytes that fix which robots are first.
         now_s: Unix seconds.
+        who: Who wants it.
+        rolls_back: The recalled release to lead robots back from, where the new rollout is for that.
 
     Raises:
-        Refused: `not-found-release`, `not-found-robot` when the plan names one that is not enrolled.
+        Refused: `not-found-release`, `refused-release-recalled`, `refused-key-revoked`, `not-found-robot` when the
+            plan names one that is not enrolled.
     """
-    release = _release(rows, release_id)
+    release = _usable(rows, _release(rows, release_id))
     for robot_id in (robot_id for phase in plan.phases for robot_id in phase.robots):
         if rows.robot(robot_id) is None:
             detail = f"The plan names robot {robot_id}, which the fleet does not know: enrol it or correct the plan."
@@ -56,43 +71,74 @@ def start_rollout(rows: Rows, release_id: str, plan: Plan, rollout_id: str, salt
         watched_since_s=now_s,
         soaked_s=0.0,
         reason=f"Started; phase {plan.phases[0].name} is open.",
+        rolls_back=rolls_back,
     )
     rows.put(rollout)
+    note_change(rows, rollout, RolloutAction.STARTED, who, now_s)
     return rollout
 
 
-def pause_rollout(rows: Rows, rollout_id: str, reason: str, now_s: float) -> Rollout:
+def pause_rollout(rows: Rows, rollout_id: str, reason: str, now_s: float, who: str = OPERATOR) -> Rollout:
     """Stop offering until someone resumes; `Refused` (`not-found-rollout`, `refused-rollout-state`)."""
-    return _move(rows, rollout_id, (RolloutState.RUNNING,), RolloutState.PAUSED, reason.strip() or "Paused.")
+    moved = _move(rows, rollout_id, (RolloutState.RUNNING,), RolloutState.PAUSED, reason.strip() or "Paused.")
+    note_change(rows, moved, RolloutAction.PAUSED, who, now_s)
+    return moved
 
 
-def halt_rollout(rows: Rows, rollout_id: str, reason: str, now_s: float) -> Rollout:
-    """Stop offering for cause; `Refused` (`not-found-rollout`, `refused-rollout-state`, `refused-reason-missing`)."""
-    _require(reason)
+def halt_rollout(rows: Rows, rollout_id: str, reason: str, now_s: float, who: str = OPERATOR) -> Rollout:
+    """Stop offering for cause and open an incident; a finished rollout's release is not stable any more.
+
+    Raises:
+        Refused: `not-found-rollout`, `refused-rollout-state`, `refused-reason-missing`.
+    """
+    require_reason(reason)
+    finished = _rollout(rows, rollout_id).state is RolloutState.FINISHED
     allowed = (RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.FINISHED)
-    return _move(rows, rollout_id, allowed, RolloutState.HALTED, reason)
+    moved = _move(rows, rollout_id, allowed, RolloutState.HALTED, reason)
+    if finished:
+        rows.put(replace(_release(rows, moved.release_id), stable=False))
+    note_change(rows, moved, RolloutAction.HALTED, who, now_s)
+    return moved
 
 
-def resume_rollout(rows: Rows, rollout_id: str, reason: str, now_s: float) -> Rollout:
+def halt_for_key(rows: Rows, key_id: str, reason: str, now_s: float, who: str = OPERATOR) -> list[Rollout]:
+    """Halt every rollout that brings what this key signed, the image or its manifest; return those that went on.
+
+    Raises:
+        Refused: `refused-reason-missing`.
+    """
+    require_reason(reason)
+    signed = [release for release in rows.find(Release) if key_id in signers_of(release)]
+    return [
+        halt_rollout(rows, rollout.rollout_id, reason, now_s, who)
+        for release in signed
+        for rollout in rows.find(Rollout, release_id=release.release_id)
+        if rollout.state is not RolloutState.HALTED
+    ]
+
+
+def resume_rollout(rows: Rows, rollout_id: str, reason: str, now_s: float, who: str = OPERATOR) -> Rollout:
     """Let a paused or halted rollout go on; its phase soaks anew.
 
     Resuming a halted rollout accepts the failures there are: the plan allows that many from now on, and the next one
     halts it again.
 
     Raises:
-        Refused: `not-found-rollout`, `refused-rollout-state`, `refused-reason-missing`.
+        Refused: `not-found-rollout`, `refused-rollout-state`, `refused-reason-missing`, `refused-release-recalled`,
+            `refused-key-revoked`.
     """
-    _require(reason)
+    require_reason(reason)
     before = _rollout(rows, rollout_id)
-    allowed = (RolloutState.PAUSED, RolloutState.HALTED)
-    moved = _move(rows, rollout_id, allowed, RolloutState.RUNNING, reason)
+    release = _usable(rows, _release(rows, before.release_id))
+    moved = _move(rows, rollout_id, (RolloutState.PAUSED, RolloutState.HALTED), RolloutState.RUNNING, reason)
     # Whoever an outage kept from reporting is no failure to accept.
-    rollout = replace(_watched(moved, now_s), soaked_s=0.0)
+    rollout = replace(watched(moved, now_s), soaked_s=0.0)
     if before.state is RolloutState.HALTED:
-        release = _release(rows, rollout.release_id)
-        failures_max = max(rollout.plan.failures_max, len(gather(rows, rollout, release, now_s).failed))
+        _, failed = judge_again(rows, rollout, release, now_s)
+        failures_max = max(rollout.plan.failures_max, len(failed))
         rollout = replace(rollout, plan=replace(rollout.plan, failures_max=failures_max))
     rows.put(rollout)
+    note_change(rows, rollout, RolloutAction.RESUMED, who, now_s)
     return rollout
 
 
@@ -104,62 +150,8 @@ def progress(rows: Rows, rollout_id: str, now_s: float) -> RolloutProgress:
         release=_release(rows, rollout.release_id),
         phase_name=rollout.plan.phases[rollout.phase].name,
         counts=rows.count_by_status(rollout_id),
+        changes=tuple(changes_of(rows, rollout_id)),
     )
-
-
-def tick(rows: Rows, now_s: float) -> list[str]:
-    """Run the engine once over every rollout that is not finished; return a sentence for each thing that changed."""
-    changes = (look_at(rows, rollout, now_s) for rollout in rows.find(Rollout, newest_first=True))
-    return [change for change in changes if change is not None]
-
-
-def look_at(rows: Rows, stored: Rollout, now_s: float) -> str | None:
-    """Run the engine once over one rollout; return the sentence for what changed, None when nothing did."""
-    if stored.state is RolloutState.FINISHED:
-        return None
-    rollout = _watched(stored, now_s)
-    facts = gather(rows, rollout, _release(rows, rollout.release_id), now_s)
-    if stored.state is RolloutState.RUNNING:
-        rollout = replace(rollout, soaked_s=_soaked_s(stored, facts, now_s))
-        standing = Standing(phase=rollout.phase, soaked_s=rollout.soaked_s)
-        rollout = _apply(rollout, decide(rollout.plan, standing, facts), now_s)
-    rows.put(rollout)
-    if rollout.state is RolloutState.FINISHED:
-        rows.put(replace(_release(rows, rollout.release_id), stable=True))
-    # A countdown in the reason is worth storing, but not worth telling each time it moves.
-    if (rollout.state, rollout.phase) == (stored.state, stored.phase):
-        return None
-    return f"Rollout {rollout.rollout_id}: {rollout.reason}"
-
-
-def _is_unbroken(rollout: Rollout, now_s: float) -> bool:
-    """Whether the engine looked lately: after an outage, or with a clock set back, time has passed unwatched."""
-    return 0 <= now_s - rollout.looked_at_s <= OUTAGE_S
-
-
-def _watched(rollout: Rollout, now_s: float) -> Rollout:
-    watched_since_s = rollout.watched_since_s if _is_unbroken(rollout, now_s) else now_s
-    return replace(rollout, looked_at_s=now_s, watched_since_s=watched_since_s)
-
-
-def _soaked_s(rollout: Rollout, facts: RolloutFacts, now_s: float) -> float:
-    """Return how long the phase has soaked: time that was watched, with nobody updating, since the last one settled."""
-    if facts.updating or facts.unreached:
-        return 0.0
-    watched_s = now_s - rollout.looked_at_s if _is_unbroken(rollout, now_s) else 0.0
-    return min(rollout.soaked_s + watched_s, now_s - min(facts.settled_at_s, now_s))
-
-
-def _apply(rollout: Rollout, decision: Decision, now_s: float) -> Rollout:
-    match decision:
-        case Wait():
-            return replace(rollout, reason=decision.reason)
-        case OpenPhase():
-            return replace(rollout, phase=decision.phase, phase_opened_at_s=now_s, soaked_s=0.0, reason=decision.reason)
-        case Halt():
-            return replace(rollout, state=RolloutState.HALTED, reason=decision.reason)
-        case Finish():
-            return replace(rollout, state=RolloutState.FINISHED, reason=decision.reason)
 
 
 def _move(rows: Rows, rollout_id: str, allowed: tuple[RolloutState, ...], to: RolloutState, reason: str) -> Rollout:
@@ -173,7 +165,8 @@ def _move(rows: Rows, rollout_id: str, allowed: tuple[RolloutState, ...], to: Ro
     return moved
 
 
-def _require(reason: str) -> None:
+def require_reason(reason: str) -> None:
+    """Raise `Refused` (`refused-reason-missing`) unless somebody said why."""
     if not reason.strip():
         raise Refused("refused-reason-missing", "This change needs a reason: say why, for whoever reads it later.")
 
@@ -183,6 +176,14 @@ def _rollout(rows: Rows, rollout_id: str) -> Rollout:
     if rollout is None:
         raise Refused("not-found-rollout", f"There is no rollout {rollout_id}: list the rollouts.")
     return rollout
+
+
+def _usable(rows: Rows, release: Release) -> Release:
+    if release.recalled_at_s is not None:
+        detail = f"Release {release.release_id} was recalled and goes to no robot again: publish a newer one."
+        raise Refused("refused-release-recalled", detail)
+    require_usable(rows, release)
+    return release
 
 
 def _release(rows: Rows, release_id: str) -> Release:

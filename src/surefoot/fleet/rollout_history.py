@@ -1,0 +1,92 @@
+"""What became of a rollout, change by change: who, why and when, and who else must hear of it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from surefoot.fleet.incidents import LineKind, add_line, open_incident, open_incident_of
+from surefoot.fleet.model import Rollout, RolloutState
+from surefoot.fleet.ports import Rows
+from surefoot.fleet.webhooks import Event, announce
+
+# Who decided where no person did.
+ENGINE = "engine"
+SHOWN = 100
+
+
+class RolloutAction(StrEnum):
+    """What can happen to a rollout."""
+
+    STARTED = "started"
+    PHASE_OPENED = "phase_opened"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    HALTED = "halted"
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutChange:
+    """One change of a rollout, and where it stood behind it; changes are numbered from 1, `at_s` is in Unix seconds."""
+
+    change_id: str
+    rollout_id: str
+    number: int
+    at_s: float
+    who: str
+    action: RolloutAction
+    state: RolloutState
+    phase: int
+    reason: str
+
+
+EVENTS = {
+    RolloutAction.STARTED: Event.ROLLOUT_STARTED,
+    RolloutAction.PHASE_OPENED: Event.ROLLOUT_PHASE_OPENED,
+    RolloutAction.PAUSED: Event.ROLLOUT_PAUSED,
+    RolloutAction.RESUMED: Event.ROLLOUT_RESUMED,
+    RolloutAction.HALTED: Event.ROLLOUT_HALTED,
+    RolloutAction.FINISHED: Event.ROLLOUT_FINISHED,
+}
+
+
+def note_change(rows: Rows, rollout: Rollout, action: RolloutAction, who: str, now_s: float) -> RolloutChange:
+    """Keep what happened to a rollout, in the transaction in which it does, and tell whoever wants to know.
+
+    A halt opens an incident; while one is open, every change is a line of it.
+    """
+    newest = rows.find(RolloutChange, newest_first=True, limit=1, rollout_id=rollout.rollout_id)
+    number = newest[0].number + 1 if newest else 1
+    # Made from what it is of, so that a decision that was lost and made again has the same id.
+    change = RolloutChange(
+        change_id=f"{rollout.rollout_id}-{number}",
+        rollout_id=rollout.rollout_id,
+        number=number,
+        at_s=now_s,
+        who=who,
+        action=action,
+        state=rollout.state,
+        phase=rollout.phase,
+        reason=rollout.reason,
+    )
+    rows.put(change)
+    told = {
+        "rollout_id": rollout.rollout_id,
+        "release_id": rollout.release_id,
+        "sku": rollout.sku,
+        "state": rollout.state,
+        "phase": rollout.plan.phases[rollout.phase].name,
+        "reason": rollout.reason,
+        "who": who,
+    }
+    announce(rows, EVENTS[action], change.change_id, told, now_s)
+    if action is RolloutAction.HALTED:
+        open_incident(rows, rollout, change.change_id, who, rollout.reason, now_s)
+    elif (incident := open_incident_of(rows, rollout.rollout_id)) is not None:
+        said = action.replace("_", " ").capitalize()
+        add_line(rows, incident, LineKind.DECISION, who, f"{said}: {rollout.reason}", now_s)
+    return change
+
+
+def changes_of(rows: Rows, rollout_id: str) -> list[RolloutChange]:
+    """Return the newest changes of a rollout, oldest first."""
+    return rows.find(RolloutChange, newest_first=True, limit=SHOWN, rollout_id=rollout_id)[::-1]
