@@ -43,10 +43,13 @@ def call(
     headers: dict[str, str] | None = None,
     body: bytes | Sequence[bytes] = b"",
     hang_up: bool = False,
+    certificate: str | None = None,
+    address: str = "127.0.0.1",
 ) -> Answered:
     """Send one request and return the answer, or hang up right behind it.
 
-    A sequence of bodies is a chunked one, which announces no length.
+    A sequence of bodies is a chunked one, which announces no length; `certificate` (PEM) is what the client showed
+    when it connected from `address`.
     """
     path, _, query = target.partition("?")
     sent = {name.lower(): value for name, value in (headers or {}).items()}
@@ -65,7 +68,8 @@ def call(
         "query_string": query.encode(),
         "root_path": "",
         "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
-        "client": ("127.0.0.1", 50000),
+        "client": (address, 50000),
+        "extensions": {"tls": {"client_cert_chain": [] if certificate is None else [certificate]}},
         "server": ("127.0.0.1", 8443),
         "state": {},
     }

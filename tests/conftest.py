@@ -12,6 +12,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+import databases
+
 ROOT = Path(__file__).parent.parent
 
 # A slow example on a busy machine is no bug, so no deadline; what failed once is kept where `make clean` finds it.
@@ -74,6 +76,17 @@ NEEDS = {
 def pytest_configure(config: pytest.Config) -> None:
     for name, need in NEEDS.items():
         config.addinivalue_line("markers", f"{name}: needs {need.what}")
+    config.addinivalue_line("markers", "every_database: runs on each database, not only on SUREFOOT_TEST_STORE's")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    databases.parametrize(metafunc)
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without rows; see `databases`."""
+    return databases.MAKERS[request.param](tmp_path)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -1,4 +1,4 @@
-"""A real server process for tests that need one: real TLS, real SQLite, and a real kill."""
+"""A real server process for tests that need one: real TLS, a real database, and a real kill."""
 
 import os
 import ssl
@@ -10,6 +10,8 @@ from typing import Self
 
 import httpx
 
+import databases
+
 STOP_TIMEOUT_S = 20
 
 
@@ -19,6 +21,8 @@ class LiveServer:
     def __init__(self, data_dir: Path, **settings: str) -> None:
         self.data_dir = data_dir
         self.url = ""
+        if databases.CHOSEN != "sqlite":
+            settings.setdefault("database_url", databases.chosen_url(data_dir))
         self._settings = {f"SUREFOOT_{name.upper()}": value for name, value in settings.items()}
         self._process: subprocess.Popen[str] | None = None
 

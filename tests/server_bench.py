@@ -55,7 +55,12 @@ def build(signer: FileSigner, version: str, sku: str = SKU, firmware: bytes = FI
         digest=hashlib.sha256(firmware).hexdigest(),
         size_bytes=len(firmware),
         protocol=None,
+        companion_versions=(),
+        from_version_min=None,
         version_floor=None,
+        delta_sources=(),
+        trusted_keys=(),
+        expires_at_s=None,
         notes=None,
     )
     payload = encode_manifest(manifest)
@@ -64,7 +69,7 @@ def build(signer: FileSigner, version: str, sku: str = SKU, firmware: bytes = FI
         manifest=SignedManifest(
             payload=payload,
             key_id=signer.public_key.key_id,
-            signature=signer.sign_digest(hashlib.sha256(payload).digest()),
+            signature=signer.sign(payload),
         ),
     )
 

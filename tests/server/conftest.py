@@ -10,6 +10,7 @@ from live_server import LiveServer
 from server_bench import NOW_S, OPERATOR_TOKEN, Bench
 from surefoot.fleet.settings import FleetSettings
 from surefoot.server.composition import make_app
+from surefoot.server.passwords import Passwords
 from surefoot.server.services import Services
 from surefoot.server.settings import load_settings
 from surefoot.server.tokens import token_sha256
@@ -24,16 +25,17 @@ def signer() -> FileSigner:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, signer: FileSigner) -> Iterator[Bench]:
+def bench(tmp_path: Path, signer: FileSigner, database_url: str) -> Iterator[Bench]:
     numbers = iter(range(1, 1_000_000))
     services = Services(
-        store=SqlStore(f"sqlite:///{tmp_path / 'rows.db'}"),
+        store=SqlStore(database_url),
         blobs=DirectoryBlobs(tmp_path / "images"),
         settings=load_settings(data_dir=tmp_path, image_bytes_max=1_000_000, request_bytes_max=10_000),
         fleet=FleetSettings(public_url="https://fleet.test"),
         operator_token_sha256=token_sha256(OPERATOR_TOKEN),
         now_s=lambda: NOW_S,
         new_id=lambda: f"id-{next(numbers)}",
+        passwords=Passwords(cheap=True),
     )
     yield Bench(services=services, app=make_app(services), signer=signer)
     services.store.close()

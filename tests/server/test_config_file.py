@@ -45,3 +45,12 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, data: bytes | Non
     if data is not None:
         path.write_bytes(data)
     assert refusal_of(path).code == "refused-file-unreadable"
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 2000], ids=["digits", "nesting"])
+def test_a_number_or_a_nesting_beyond_measure_is_refused(tmp_path: Path, value: str) -> None:
+    assert refusal_of(written(tmp_path, f"port = {value}\n")).code == "refused-settings"
+
+
+def test_a_refusal_does_not_repeat_a_name_without_end(tmp_path: Path) -> None:
+    assert len(refusal_of(written(tmp_path, f"[{'x' * 5000}]\n")).message) < 500

@@ -10,6 +10,8 @@ from surefoot.store.blobs import DirectoryBlobs
 from surefoot.wire import limits
 from surefoot.wire.errors import Damaged
 
+pytestmark = pytest.mark.every_database
+
 
 def start_rollout(bench: Bench, version: str = "0.2.1") -> str:
     signed = bench.publish(version)
@@ -241,3 +243,9 @@ def test_a_repeated_or_late_report_changes_nothing_and_a_late_one_is_told_so(ben
     late = bench.call("POST", "/v1/report", token=token, body=report("robot-1", seq=6)).json
     assert (first.json["stale"], late) == (False, {**first.json, "stale": True})
     assert facts_of(bench, "robot-1") == facts
+
+
+def test_a_question_of_too_many_fields_is_refused(bench: Bench) -> None:
+    token = bench.enrol("robot-1")
+    answer = bench.call("GET", "/v1/check?sku=standard&version=0.1.0" + "&a=1" * 20, token=token)
+    assert (answer.status, answer.code) == (400, "refused-query-format")

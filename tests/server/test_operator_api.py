@@ -223,7 +223,7 @@ def test_a_wrong_method_is_told_the_right_ones(bench: Bench) -> None:
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
 def test_health_needs_no_token(bench: Bench, path: str) -> None:
     answer = bench.call("GET", path)
-    assert (answer.status, answer.json) == (200, {"status": "ok"})
+    assert (answer.status, answer.json["status"]) == (200, "ok")
 
 
 def test_a_server_without_its_database_is_alive_and_not_ready(bench: Bench) -> None:

@@ -5,6 +5,7 @@ import os
 import socket
 import ssl
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -169,4 +170,5 @@ def test_secrets_are_in_no_log_and_in_private_files_only(live: LiveServer) -> No
     ("name", "value"), [("port", "99999"), ("port", "x"), ("public_url", "http://plain.example"), ("log_level", "LOUD")]
 )
 def test_a_wrong_setting_is_named(name: str, value: str) -> None:
-    assert code_of(lambda: load_settings(**{name: value})) == "refused-settings"
+    wrong: dict[str, Any] = {name: value}
+    assert code_of(lambda: load_settings(**wrong)) == "refused-settings"

@@ -1,4 +1,4 @@
-"""The fleet CA and the server's certificate, both ECDSA P-256, made at first start.
+"""The fleet CA, the server's certificate and those of robots; CA and server use ECDSA P-256, made at first start.
 
 Robots trust `ca.pem`. Everything here can be killed between any two writes: a key without its certificate gets one at
 the next start, and `server.pem` holds key and chain in one file, so that they always fit each other.
@@ -14,6 +14,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -21,6 +22,9 @@ from surefoot.server.files import PRIVATE, PUBLIC, write_atomically
 from surefoot.wire.errors import Damaged
 
 CA_LIFE = timedelta(days=3650)
+# Where they are in the data directory.
+CERTIFICATES_FOLDER = "tls"
+ROBOT_LIFE = timedelta(days=365)
 SERVER_LIFE = timedelta(days=397)
 RENEW_BEFORE = timedelta(days=30)
 # Robots start with clocks that run behind.
@@ -37,6 +41,38 @@ class CertificatePaths:
     server: Path
 
 
+class FleetCa:
+    """The fleet's certificate authority, which `ensure_certificates` made in this folder.
+
+    Raises:
+        Damaged: `damaged-fleet-ca` when its files cannot be used.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._key, self.certificate = _load_ca(folder / "ca.key", folder / "ca.pem")
+
+    @property
+    def pem(self) -> bytes:
+        """The CA's certificate, for those who are to trust it."""
+        return _certificate_pem(self.certificate)
+
+    def issue_to_robot(self, robot_id: str, key: CertificatePublicKeyTypes, now: datetime) -> x509.Certificate:
+        """Return a certificate by which a server knows the robot with this public key."""
+        life = min(ROBOT_LIFE, self.certificate.not_valid_after_utc - now)
+        return (
+            _builder(_name(robot_id), self.certificate.subject, key, self._key.public_key(), now, life)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_key_usage(signs_certificates=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+
+
+def certificate_paths(folder: Path) -> CertificatePaths:
+    """Return where `ensure_certificates` keeps the certificates of this folder."""
+    return CertificatePaths(ca=folder / "ca.pem", server=folder / "server.pem")
+
+
 def ensure_certificates(folder: Path, hosts: Iterable[str], now: datetime) -> CertificatePaths:
     """Return valid certificates, making or renewing what is missing, near its end, or lacks one of the hosts.
 
@@ -44,7 +80,7 @@ def ensure_certificates(folder: Path, hosts: Iterable[str], now: datetime) -> Ce
         Damaged: `damaged-fleet-ca` when the CA's files cannot be used.
     """
     folder.mkdir(mode=0o700, exist_ok=True)
-    paths = CertificatePaths(ca=folder / "ca.pem", server=folder / "server.pem")
+    paths = certificate_paths(folder)
     names = {_alternative_name(host) for host in hosts if _is_host(host)}
     ca_key, ca = _ensure_ca(folder / "ca.key", paths.ca, now)
     if not _still_good(paths.server, ca, names, now):
@@ -60,17 +96,27 @@ def _ensure_ca(key_path: Path, path: Path, now: datetime) -> tuple[ec.EllipticCu
     # The key goes first: a certificate is only ever there together with its key.
     if not key_path.exists():
         write_atomically(key_path, _pem(ec.generate_private_key(ec.SECP256R1())), PRIVATE)
+    if not path.exists():
+        write_atomically(path, _certificate_pem(_issue_ca(_load_key(key_path), now)), PUBLIC)
+    return _load_ca(key_path, path)
+
+
+def _load_key(key_path: Path) -> ec.EllipticCurvePrivateKey:
     try:
         key = load_pem_private_key(key_path.read_bytes(), password=None)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise TypeError("not an elliptic-curve key")
-        if not path.exists():
-            write_atomically(path, _certificate_pem(_issue_ca(key, now)), PUBLIC)
+    except (OSError, ValueError, TypeError) as error:
+        raise Damaged("damaged-fleet-ca", f"{key_path} cannot be read: restore it from a backup.") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise Damaged("damaged-fleet-ca", f"{key_path} is not an elliptic-curve key: restore it from a backup.")
+    return key
+
+
+def _load_ca(key_path: Path, path: Path) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    key = _load_key(key_path)
+    try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
-    except (ValueError, TypeError) as error:
-        raise Damaged(
-            "damaged-fleet-ca", f"{key_path} or {path.name} cannot be read: restore both from a backup."
-        ) from error
+    except (OSError, ValueError) as error:
+        raise Damaged("damaged-fleet-ca", f"{path} cannot be read: restore it from a backup.") from error
     if certificate.public_key() != key.public_key():
         raise Damaged("damaged-fleet-ca", f"{key_path} is not the key of {path.name}: restore both from a backup.")
     return key, certificate
@@ -120,7 +166,7 @@ def _issue_server(
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,
-    key: ec.EllipticCurvePublicKey,
+    key: CertificatePublicKeyTypes,
     issuer_key: ec.EllipticCurvePublicKey,
     now: datetime,
     life: timedelta,

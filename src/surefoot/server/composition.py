@@ -1,19 +1,28 @@
 """The composition root: fills every port, makes what a first start lacks, and joins the two planes."""
 
 import time
+from pathlib import Path
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
+from surefoot.fleet.ports import Blobs
 from surefoot.fleet.settings import FleetSettings
 from surefoot.server import device_api
+from surefoot.server.at_once import AtOnce
+from surefoot.server.certificates import CERTIFICATES_FOLDER, FleetCa
 from surefoot.server.device_api import DeviceApi
 from surefoot.server.ids import new_id
+from surefoot.server.metadata_key import ensure_metadata_key
+from surefoot.server.oidc import identity_provider
 from surefoot.server.operator_api import make_operator_app
 from surefoot.server.operator_gate import OperatorGate
+from surefoot.server.poll_cache import PollCache
+from surefoot.server.poll_cache_store import WatchedStore
 from surefoot.server.services import Services
 from surefoot.server.settings import ServerSettings
 from surefoot.server.tokens import ensure_operator_token, token_sha256
 from surefoot.store.blobs import DirectoryBlobs
+from surefoot.store.object_blobs import ObjectBlobs
 from surefoot.store.sql_store import SqlStore
 
 OPERATOR_TOKEN_FILE = "operator.token"  # noqa: S105 - a file's name
@@ -21,18 +30,37 @@ DATABASE_FILE = "surefoot.db"
 IMAGES_FOLDER = "images"
 
 
+def open_blobs(settings: ServerSettings) -> Blobs:
+    """Open the storage of images that the settings name; raise `Refused` (`refused-blobs-url`)."""
+    if settings.blobs_url:
+        return ObjectBlobs(settings.blobs_url)
+    return DirectoryBlobs(settings.data_dir / IMAGES_FOLDER)
+
+
+def database_url(settings: ServerSettings) -> str:
+    """Return the address of the database that the settings name."""
+    return settings.database_url or f"sqlite:///{settings.data_dir.resolve() / DATABASE_FILE}"
+
+
+def prepare_data_dir(data_dir: Path) -> None:
+    """Make what a first start lacks in a data directory, beside its certificates: the operator token and a key."""
+    ensure_operator_token(data_dir / OPERATOR_TOKEN_FILE)
+    ensure_metadata_key(data_dir)
+
+
 def open_services(settings: ServerSettings, public_url: str) -> Services:
     """Open what the settings name, in a data directory that this process holds; the caller closes the store.
 
     Raises:
-        Refused: `refused-schema-newer`, `refused-store-url`.
+        Refused: `refused-schema-newer`, `refused-store-url`, `refused-blobs-url`.
         Interrupted: `interrupted-store` when the database cannot be opened.
     """
     data_dir = settings.data_dir
     token = ensure_operator_token(data_dir / OPERATOR_TOKEN_FILE)
-    blobs = DirectoryBlobs(data_dir / IMAGES_FOLDER)
+    blobs = open_blobs(settings)
+    polls = PollCache(settings.poll_cache_robots)
     return Services(
-        store=SqlStore(settings.database_url or f"sqlite:///{data_dir.resolve() / DATABASE_FILE}"),
+        store=WatchedStore(SqlStore(database_url(settings)), polls),
         blobs=blobs,
         settings=settings,
         fleet=FleetSettings(
@@ -44,16 +72,27 @@ def open_services(settings: ServerSettings, public_url: str) -> Services:
         operator_token_sha256=token_sha256(token),
         now_s=time.time,
         new_id=new_id,
+        polls=polls,
+        ca=FleetCa(data_dir / CERTIFICATES_FOLDER),
+        metadata_key=ensure_metadata_key(data_dir),
+        identity_provider=identity_provider(settings, public_url),
     )
 
 
-def make_app(services: Services) -> ASGIApp:
-    """Return the application: robots pass the framework by."""
-    devices = DeviceApi(services)
-    operators = OperatorGate(services, make_operator_app(services))
+class Application:
+    """Both planes as one ASGI application: robots pass the framework by."""
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        plane = devices if scope["path"].startswith(device_api.PREFIX) else operators
+    def __init__(self, services: Services) -> None:
+        self._devices = services.metrics.measured("device", DeviceApi(services))
+        self._operators = services.metrics.measured("operator", OperatorGate(services, make_operator_app(services)))
+        self.quick = AtOnce(services)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the request to its plane."""
+        plane = self._devices if scope["path"].startswith(device_api.PREFIX) else self._operators
         await plane(scope, receive, send)
 
-    return app
+
+def make_app(services: Services) -> Application:
+    """Return the application."""
+    return Application(services)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from surefoot.wire.errors import Refused
+from surefoot.wire.limits import NAME_CHARS_MAX
 
 _ASSIGNED = re.compile(r"\s*(?:\"([^\"]+)\"|'([^']+)'|([A-Za-z0-9_-]+))\s*=")
 
@@ -22,7 +23,7 @@ class ConfigFile:
     def refuse(self, name: str, why: str) -> Refused:
         """Return the refusal of what the file says about `name`; `why` must not repeat the value."""
         place = f"{self.path}, line {self.lines[name]}" if name in self.lines else str(self.path)
-        return Refused("refused-settings", f"{place}: {name}: {why}.")
+        return Refused("refused-settings", f"{place}: {name[:NAME_CHARS_MAX]}: {why}.")
 
 
 def read_config(path: Path) -> ConfigFile:
@@ -42,6 +43,8 @@ def read_config(path: Path) -> ConfigFile:
     except tomllib.TOMLDecodeError as error:
         # The message tells of characters and places, never of values.
         raise Refused("refused-settings", f"{path} is not TOML: {error}.") from None
+    except (ValueError, RecursionError):
+        raise Refused("refused-settings", f"{path} holds a number or a nesting beyond measure: correct it.") from None
     config = ConfigFile(path=path, values=values, lines=_lines_of(text))
     for name, value in values.items():
         if isinstance(value, dict):

@@ -1,20 +1,120 @@
-"""Runs the rollouts: one look at them every tick, for as long as the server lives."""
+"""Runs the rollouts in the one process that leads; the others wait for it to be gone.
+
+Each transaction begins with `hold`: a process whose lease another one took writes nothing more.
+"""
 
 import asyncio
 import logging
+import time
+from collections.abc import Callable
 
-from surefoot.fleet.rollouts import tick
+from surefoot.fleet.lease import LEADER, LOOK_S, RENEW_S, Lease, Sight, hold, is_free, let_go, look, take
+from surefoot.fleet.look import look_at, to_look_at
+from surefoot.fleet.ports import Rows
+from surefoot.server.courier import Courier
+from surefoot.server.delta_builder import DeltaBuilder
+from surefoot.server.metadata import Freshness
 from surefoot.server.services import Services
+from surefoot.server.surveys import Surveys
+from surefoot.wire.errors import Interrupted, SurefootError
+
+LOST = "interrupted-lease"
 
 log = logging.getLogger(__name__)
 
 
 async def run_engine(services: Services) -> None:
-    """Tick until cancelled; a tick that fails is logged, undone by its transaction, and tried again by the next."""
-    while True:
+    """Lead whenever nobody else does, until cancelled; then let the lease go, so that nobody has to wait for it."""
+    engine, courier = Engine(services), Courier(services)
+    beside = [asyncio.create_task(work) for work in (courier.run(), DeltaBuilder(services).run())]
+    try:
+        while True:
+            pause_s = await engine.step()
+            await asyncio.sleep(pause_s)
+    finally:
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+        await engine.stop()
+
+
+class Engine:
+    """One process's part in leading.
+
+    Args:
+        services: What it works with; `services.leadership` says whether it leads.
+        monotonic_s: Seconds of a clock that never steps. It is not compared with anyone else's.
+    """
+
+    def __init__(self, services: Services, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._services = services
+        self._monotonic_s = monotonic_s
+        self._holder = services.new_id()
+        self._freshness = Freshness(services)
+        self._surveys = Surveys(monotonic_s)
+        self._sight: Sight | None = None
+        self._next_tick_s = 0.0
+
+    async def step(self) -> float:
+        """Do what is due, and return after how many seconds to come again.
+
+        What fails is logged, undone by its transaction, and tried again by the next step.
+        """
+        leadership = self._services.leadership
         try:
-            for change in await services.write(lambda rows: tick(rows, services.now_s())):
-                log.info("rollout-changed %s", change)
+            if leadership.lease is None:
+                leadership.lease = await self._take()
+            if leadership.lease is not None:
+                await self._lead(leadership.lease)
+        except Interrupted as error:
+            if error.code == LOST:
+                log.warning("lease-lost epoch=%d", leadership.epoch)
+                leadership.lease, self._sight = None, None
+            else:
+                log.exception("tick-failed")
         except Exception:
             log.exception("tick-failed")
-        await asyncio.sleep(services.settings.tick_s)
+        return LOOK_S if leadership.lease is None else min(RENEW_S, self._services.settings.tick_s)
+
+    async def stop(self) -> None:
+        """Let the lease go."""
+        lease, self._services.leadership.lease = self._services.leadership.lease, None
+        if lease is not None:
+            try:
+                await self._services.write(lambda rows: let_go(rows, lease))
+            except SurefootError as error:
+                log.warning("lease-kept code=%s", error.code)
+
+    async def _take(self) -> Lease | None:
+        found = await self._services.read(lambda rows: rows.get(Lease, LEADER))
+        now_s = self._monotonic_s()
+        sight = self._sight = look(self._sight, found, now_s)
+        if not is_free(sight, now_s):
+            return None
+        lease = await self._services.write(lambda rows: take(rows, sight, self._holder))
+        if lease is not None:
+            log.info("leading epoch=%d", lease.epoch)
+            self._next_tick_s = now_s
+        return lease
+
+    async def _lead(self, lease: Lease) -> None:
+        services, now_s = self._services, self._monotonic_s()
+        if now_s < self._next_tick_s:
+            await services.write(lambda rows: hold(rows, lease))
+            return
+        self._next_tick_s = now_s + services.settings.tick_s
+        await self._freshness.keep()
+
+        def work(rows: Rows) -> list[str]:
+            hold(rows, lease)
+            ids, now_s = to_look_at(rows), services.now_s()
+            changes = [look_at(rows, rollout_id, now_s, self._surveys.find) for rollout_id in ids]
+            return [change for change in changes if change is not None]
+
+        for change in await services.write(work):
+            log.info("rollout-changed %s", change)
+        for rollout_id in self._surveys.wanted():
+            await services.read(self._survey(rollout_id))
+
+    def _survey(self, rollout_id: str) -> Callable[[Rows], None]:
+        return lambda rows: self._surveys.take(rows, rollout_id, self._services.now_s())

@@ -1,29 +1,47 @@
 """Whether the process lives, and whether it can do its work; for supervisors and load balancers, without a token."""
 
+from typing import Any
+
 from fastapi import APIRouter
 from pydantic import BaseModel
 
 from surefoot.fleet.model import Key
 from surefoot.server.dependencies import ServicesDependency
+from surefoot.server.services import Services
 
 router = APIRouter(tags=["health"])
 
 
 class HealthOut(BaseModel):
-    """All is well; anything else is a problem document."""
+    """All is well; anything else is a problem document.
+
+    `leads` tells whether this process decides on rollouts, `epoch` under which epoch of the lease it does, else 0.
+    """
 
     status: str = "ok"
+    leads: bool
+    epoch: int
+
+
+class ReadyOut(HealthOut):
+    """The database answers reads and takes writes."""
+
+    store: str = "ok"
 
 
 @router.get("/healthz")
-async def is_alive() -> HealthOut:
+async def is_alive(services: ServicesDependency) -> HealthOut:
     """Say that the process answers."""
-    return HealthOut()
+    return HealthOut(**_leading(services))
 
 
 @router.get("/readyz")
-async def is_ready(services: ServicesDependency) -> HealthOut:
+async def is_ready(services: ServicesDependency) -> ReadyOut:
     """Say that the database answers reads and takes writes."""
     await services.read(lambda rows: rows.get(Key, ""))
     await services.write(lambda rows: rows.get(Key, ""))
-    return HealthOut()
+    return ReadyOut(**_leading(services))
+
+
+def _leading(services: Services) -> dict[str, Any]:
+    return {"leads": services.leadership.lease is not None, "epoch": services.leadership.epoch}

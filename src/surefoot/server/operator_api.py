@@ -1,19 +1,36 @@
 """What operators call: the framework application with its OpenAPI description, and errors as problem documents."""
 
 import asyncio
+from functools import partial
 from http import HTTPStatus
-from typing import Any
 
-from fastapi import FastAPI, Request, Security
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
-from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 
 import surefoot.server.asgi as surefoot_asgi
-from surefoot.server import health, operator_releases, operator_robots, operator_rollouts
-from surefoot.server.operator_models import ProblemOut
+from surefoot.server import (
+    enrolment_api,
+    health,
+    metadata_api,
+    metrics_api,
+    openapi_page,
+    operator_accounts,
+    operator_audit,
+    operator_incidents,
+    operator_keys,
+    operator_recall,
+    operator_releases,
+    operator_robots,
+    operator_rollouts,
+    operator_rotations,
+    operator_sessions,
+    operator_tokens,
+    operator_webhooks,
+)
+from surefoot.server.openapi import allowed_methods, describe
 from surefoot.server.problems import problem_of, problem_response, unknown_path, wrong_method
 from surefoot.server.services import Services
 from surefoot.wire.errors import Refused, SurefootError
@@ -22,9 +39,6 @@ PREFIX = "/api/v1"
 # An image is in memory while it is checked; more uploads at once have to wait for their turn.
 UPLOADS_MAX = 2
 DESCRIPTION = "Robots, keys, images, releases and rollouts of one fleet. Every error is RFC 9457 problem details."
-
-# The token is checked before the framework sees a request; this tells readers of the description so.
-_token = HTTPBearer(auto_error=False, description="The operator token, from operator.token in the data directory.")
 
 
 def make_operator_app(services: Services) -> FastAPI:
@@ -41,10 +55,28 @@ def make_operator_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.include_router(health.router)
+    app.include_router(metrics_api.metrics_router)
     app.state.uploads = asyncio.Semaphore(UPLOADS_MAX)
-    problems: dict[int | str, dict[str, Any]] = {"4XX": {"model": ProblemOut}}
-    for router in (operator_robots.router, operator_releases.router, operator_rollouts.router):
-        app.include_router(router, prefix=PREFIX, dependencies=[Security(_token)], responses=problems)
+    for router in (
+        operator_robots.router,
+        operator_keys.router,
+        operator_rotations.router,
+        enrolment_api.router,
+        operator_releases.router,
+        operator_rollouts.router,
+        operator_recall.router,
+        operator_incidents.router,
+        operator_webhooks.router,
+        metrics_api.router,
+        metadata_api.router,
+        operator_accounts.router,
+        operator_tokens.router,
+        operator_sessions.router,
+        operator_audit.router,
+        openapi_page.router,
+    ):
+        app.include_router(router, prefix=PREFIX)
+    app.openapi = partial(describe, app)  # type: ignore[method-assign]
     app.add_exception_handler(SurefootError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -73,9 +105,9 @@ def _on_validation_error(_request: Request, error: Exception) -> Response:
     return _to_starlette(problem_response(refused))
 
 
-def _on_http_error(_request: Request, error: Exception) -> Response:
+def _on_http_error(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException) and error.status_code == HTTPStatus.NOT_FOUND:
         return _to_starlette(problem_response(unknown_path()))
     if isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return _to_starlette(wrong_method((error.headers or {}).get("Allow", "another")))
+        return _to_starlette(wrong_method(", ".join(allowed_methods(request.app, request.url.path))))
     return _to_starlette(problem_response(Refused("refused-request-format", "The request cannot be read: correct it.")))

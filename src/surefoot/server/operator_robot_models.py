@@ -1,7 +1,6 @@
 """Robots and keys as operators send and get them."""
 
 import base64
-import binascii
 from typing import Any, Self
 
 from pydantic import Field
@@ -120,7 +119,7 @@ class KeyIn(Model):
         """Return the key's DER; `Refused` (`refused-key-format`)."""
         try:
             return base64.b64decode(self.der_base64, validate=True)
-        except binascii.Error:
+        except ValueError:
             raise Refused("refused-key-format", "der_base64 is not base64: encode the DER public key.") from None
 
 

@@ -2,9 +2,11 @@
 
 import secrets
 from enum import StrEnum
+from typing import Annotated
 
 from fastapi import APIRouter
 
+from surefoot.fleet import audit
 from surefoot.fleet.model import Rollout
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.rollouts import (
@@ -18,8 +20,11 @@ from surefoot.fleet.rollouts import (
 from surefoot.rollout.plan import default_plan, plan_from_object
 from surefoot.server.dependencies import ServicesDependency
 from surefoot.server.operator_release_models import ReasonIn, RolloutIn, RolloutOut, RolloutsOut
+from surefoot.server.permissions import Actor, Permission, needs
 
 SALT_BYTES = 16
+
+Operator = Annotated[Actor, needs(Permission.OPERATE)]
 
 router = APIRouter(tags=["rollouts"])
 
@@ -35,7 +40,7 @@ class Change(StrEnum):
 CHANGES = {Change.PAUSE: pause_rollout, Change.RESUME: resume_rollout, Change.HALT: halt_rollout}
 
 
-@router.get("/rollouts")
+@router.get("/rollouts", dependencies=[needs(Permission.READ)])
 async def get_rollouts(services: ServicesDependency) -> RolloutsOut:
     """List the rollouts with their progress."""
 
@@ -48,32 +53,39 @@ async def get_rollouts(services: ServicesDependency) -> RolloutsOut:
 
 
 @router.post("/rollouts", status_code=201)
-async def post_rollout(services: ServicesDependency, body: RolloutIn) -> RolloutOut:
+async def post_rollout(services: ServicesDependency, actor: Operator, body: RolloutIn) -> RolloutOut:
     """Start to bring a release to its sku."""
     plan = default_plan() if body.plan is None else plan_from_object(body.plan)
     rollout_id, salt = services.new_id(), secrets.token_bytes(SALT_BYTES)
 
     def work(rows: Rows) -> RolloutProgress:
         now_s = services.now_s()
-        start_rollout(rows, body.release_id, plan, rollout_id, salt, now_s)
+        started = start_rollout(rows, body.release_id, plan, rollout_id, salt, now_s, who=actor.name)
+        audit.record(rows, actor.name, "rollout.start", rollout_id, None, started, None, now_s)
         return progress(rows, rollout_id, now_s)
 
     return RolloutOut.of(await services.write(work))
 
 
-@router.get("/rollouts/{rollout_id}")
+@router.get("/rollouts/{rollout_id}", dependencies=[needs(Permission.READ)])
 async def get_rollout(services: ServicesDependency, rollout_id: str) -> RolloutOut:
     """Show where a rollout stands."""
     return RolloutOut.of(await services.read(lambda rows: progress(rows, rollout_id, services.now_s())))
 
 
 @router.post("/rollouts/{rollout_id}/{change}")
-async def change_rollout(services: ServicesDependency, rollout_id: str, change: Change, body: ReasonIn) -> RolloutOut:
+async def change_rollout(
+    services: ServicesDependency, actor: Operator, rollout_id: str, change: Change, body: ReasonIn
+) -> RolloutOut:
     """Pause, resume or halt a rollout."""
 
     def work(rows: Rows) -> RolloutProgress:
         now_s = services.now_s()
-        CHANGES[change](rows, rollout_id, body.reason, now_s)
-        return progress(rows, rollout_id, now_s)
+        before = rows.get(Rollout, rollout_id)
+        CHANGES[change](rows, rollout_id, body.reason, now_s, actor.name)
+        after = progress(rows, rollout_id, now_s)
+        old_state, new_state = before and {"state": before.state}, {"state": after.rollout.state}
+        audit.record(rows, actor.name, f"rollout.{change}", rollout_id, old_state, new_state, body.reason, now_s)
+        return after
 
     return RolloutOut.of(await services.write(work))

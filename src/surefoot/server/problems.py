@@ -4,6 +4,8 @@ import logging
 
 import msgspec
 
+from surefoot.fleet.attempts import TooManyAttempts
+from surefoot.fleet.downloads import OverLimit
 from surefoot.server.asgi import Response
 from surefoot.wire.errors import Damaged, Interrupted, Misuse, Refused, SurefootError
 
@@ -16,11 +18,20 @@ log = logging.getLogger(__name__)
 # First match wins: the code; for what the sender must act on, the code's beginning, then its end; then who must act.
 STATUS_BY_CODE = {
     "refused-token": 401,
+    "refused-session": 401,
+    "refused-login": 401,
+    "refused-certificate": 401,
+    "refused-enrolment-code": 403,
+    "refused-permission": 403,
+    "refused-csrf": 403,
     "refused-robot-mismatch": 403,
     "refused-method": 405,
     "interrupted-body": 408,
     "refused-body-too-large": 413,
     "refused-range": 416,
+    "refused-attempts": 429,
+    "refused-download-limit": 429,
+    "gone-recalled": 410,
 }
 STATUS_BY_PREFIX = {"not-found-": 404}
 STATUS_BY_SUFFIX = {"-exists": 409, "-state": 409, "-format": 400}
@@ -34,9 +45,11 @@ TITLES = {
     405: "Method not allowed",
     408: "The request took too long",
     409: "This conflicts with what is there",
+    410: "Gone",
     413: "The request is too large",
     416: "The range lies past the end",
     422: "Refused",
+    429: "Too many requests",
     500: "The server failed",
     503: "Try again later",
 }
@@ -65,6 +78,8 @@ def problem_response(error: SurefootError, headers: dict[bytes, bytes] | None = 
     if status in {408, 413}:
         # What is left of the body would be read as the next request.
         all_headers[b"connection"] = b"close"
+    if isinstance(error, TooManyAttempts | OverLimit):
+        all_headers[b"retry-after"] = str(error.retry_after_s).encode()
     if status == 503:
         all_headers[b"retry-after"] = str(RETRY_AFTER_S).encode()
     body = {

@@ -1,34 +1,24 @@
-"""Runs the server: holds the data directory, listens, says when it is ready, and stops in order."""
+"""Runs the server: holds the data directory, binds the address, says when it is ready, and stops in order."""
 
-import asyncio
 import json
 import logging
 import os
-import signal
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-import uvicorn
-import uvloop
-
-from surefoot.server.certificates import ensure_certificates
-from surefoot.server.composition import make_app, open_services
-from surefoot.server.engine import run_engine
+from surefoot.server.certificates import CERTIFICATES_FOLDER, ensure_certificates
+from surefoot.server.composition import prepare_data_dir
 from surefoot.server.files import PUBLIC, hold_data_dir, write_atomically
-from surefoot.server.services import Services
+from surefoot.server.listener import Listener
 from surefoot.server.settings import ServerSettings
-from surefoot.server.tls import server_tls_context
+from surefoot.server.workers import Workers
 from surefoot.wire.errors import Refused
 
 SERVER_FILE = "server.json"
-CERTIFICATES_FOLDER = "tls"
-# Below the database pool's limit, so that no thread has to wait for a connection.
-THREADS = 12
 _WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - recognised here, chosen elsewhere
 
 log = logging.getLogger(__name__)
@@ -39,7 +29,7 @@ class FleetServer:
 
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
-        self._listener: _Listener | None = None
+        self._serving: Listener | Workers | None = None
         self._stopped = False
 
     def run(self, on_ready: Callable[[str], None] | None = None) -> None:
@@ -47,7 +37,7 @@ class FleetServer:
 
         Raises:
             Refused: `refused-data-in-use`, `refused-address`, and what `open_services` refuses.
-            Interrupted: `interrupted-store`.
+            Interrupted: `interrupted-store`, `interrupted-worker`.
             Damaged: `damaged-fleet-ca`.
         """
         settings = self._settings
@@ -56,54 +46,34 @@ class FleetServer:
             server_file = settings.data_dir / SERVER_FILE
             server_file.unlink(missing_ok=True)
             listening = stack.enter_context(closing(_bind(settings.host, settings.port)))
-            port: int = listening.getsockname()[1]
-            own_host = "127.0.0.1" if settings.host in _WILDCARDS else settings.host
-            own_url = _url(own_host, port)
-            public_host = socket.gethostname() if settings.host in _WILDCARDS else own_host
-            public_url = settings.public_url or _url(public_host, port)
-            hosts = (
-                "localhost",
-                "127.0.0.1",
-                "::1",
-                socket.gethostname(),
-                own_host,
-                urlsplit(public_url).hostname or "",
-            )
-            paths = ensure_certificates(settings.data_dir / CERTIFICATES_FOLDER, hosts, datetime.now(UTC))
-            services = open_services(settings, public_url)
-            stack.callback(services.store.close)
+            addresses = _addresses(settings, listening.getsockname()[1])
+            folder = settings.data_dir / CERTIFICATES_FOLDER
+            paths = ensure_certificates(folder, addresses.hosts, datetime.now(UTC))
+            # Made here, once: workers that start together would each make their own.
+            prepare_data_dir(settings.data_dir)
             stack.callback(server_file.unlink, missing_ok=True)
 
             def ready() -> None:
-                description = {"url": own_url, "public_url": public_url, "pid": os.getpid()}
+                description = {"url": addresses.own_url, "public_url": addresses.public_url, "pid": os.getpid()}
                 write_atomically(server_file, json.dumps(description).encode(), PUBLIC)
-                log.info("ready url=%s public_url=%s data_dir=%s", own_url, public_url, settings.data_dir)
+                log.info("ready url=%s public_url=%s data_dir=%s", *addresses.urls, settings.data_dir)
                 if on_ready is not None:
-                    on_ready(own_url)
+                    on_ready(addresses.own_url)
 
-            config = uvicorn.Config(
-                make_app(services),
-                http="httptools",
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=settings.access_log,
-                proxy_headers=False,
-                server_header=False,
-                timeout_graceful_shutdown=settings.stop_timeout_s,
-                ssl_context_factory=lambda _config, _default: server_tls_context(paths.server),
-            )
-            self._listener = _Listener(config, ready)
-            self._listener.should_exit = self._stopped
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(_serve(services, self._listener, listening))
-        log.info("stopped url=%s", own_url)
+            if settings.workers == 1:
+                self._serving = Listener(settings, paths, addresses.public_url)
+            else:
+                self._serving = Workers(settings, addresses.public_url)
+            if self._stopped:
+                self._serving.stop()
+            self._serving.run(listening, ready)
+        log.info("stopped url=%s", addresses.own_url)
 
     def stop(self) -> None:
         """Ask the server to finish what it is answering and stop; from any thread."""
         self._stopped = True
-        if self._listener is not None:
-            self._listener.should_exit = True
+        if self._serving is not None:
+            self._serving.stop()
 
 
 def serve(settings: ServerSettings, on_ready: Callable[[str], None] | None = None) -> None:
@@ -111,43 +81,25 @@ def serve(settings: ServerSettings, on_ready: Callable[[str], None] | None = Non
     FleetServer(settings).run(on_ready)
 
 
-class _Listener(uvicorn.Server):
-    """uvicorn, saying when it listens and leaving the process alive after a signal."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Addresses:
+    """Where the server listens, where robots reach it, and the host names its certificate must carry."""
 
-    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_listening = on_listening
+    own_url: str
+    public_url: str
+    hosts: tuple[str, ...]
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        if self.started:
-            self._on_listening()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        # uvicorn would raise the signal once more when it is done, which ends the process before the store is closed.
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.handle_exit, number, None)
-        try:
-            yield
-        finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
+    @property
+    def urls(self) -> tuple[str, str]:
+        return self.own_url, self.public_url
 
 
-async def _serve(services: Services, listener: _Listener, listening: socket.socket) -> None:
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="surefoot"))
-    engine = asyncio.create_task(run_engine(services))
-    try:
-        await listener.serve(sockets=[listening])
-    finally:
-        engine.cancel()
-        with suppress(asyncio.CancelledError):
-            await engine
+def _addresses(settings: ServerSettings, port: int) -> _Addresses:
+    own_host = "127.0.0.1" if settings.host in _WILDCARDS else settings.host
+    public_host = socket.gethostname() if settings.host in _WILDCARDS else own_host
+    public_url = settings.public_url or _url(public_host, port)
+    names = ("localhost", "127.0.0.1", "::1", socket.gethostname(), own_host, urlsplit(public_url).hostname or "")
+    return _Addresses(own_url=_url(own_host, port), public_url=public_url, hosts=names)
 
 
 def _bind(host: str, port: int) -> socket.socket:

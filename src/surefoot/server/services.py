@@ -2,11 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
+from surefoot.fleet.documents import OnlineKey
 from surefoot.fleet.ports import Blobs, Rows, Store
 from surefoot.fleet.settings import FleetSettings
+from surefoot.server.certificates import FleetCa
+from surefoot.server.leadership import Leadership
+from surefoot.server.metrics import Metrics
+from surefoot.server.oidc import IdentityProvider
+from surefoot.server.passwords import Passwords
+from surefoot.server.poll_cache import PollCache
 from surefoot.server.settings import ServerSettings
 
 T = TypeVar("T")
@@ -23,11 +30,18 @@ class Services:
     operator_token_sha256: str
     now_s: Callable[[], float]
     new_id: Callable[[], str]
+    passwords: Passwords = field(default_factory=Passwords)
+    polls: PollCache = field(default_factory=PollCache)
+    ca: FleetCa | None = None
+    identity_provider: IdentityProvider | None = None
+    metadata_key: OnlineKey | None = None
+    leadership: Leadership = field(default_factory=Leadership)
+    metrics: Metrics = field(default_factory=Metrics)
 
     async def read(self, work: Callable[[Rows], T]) -> T:
         """Run a reading transaction without holding up the event loop."""
         return await asyncio.to_thread(self.store.read, work)
 
-    async def write(self, work: Callable[[Rows], T]) -> T:
-        """Run a transaction; return once it is durable."""
-        return await asyncio.wrap_future(self.store.submit(work))
+    async def write(self, work: Callable[[Rows], T], *, about: str | None = None) -> T:
+        """Run a transaction, about this robot if one is named; return once it is durable."""
+        return await asyncio.wrap_future(self.store.submit(work, about=about))

@@ -4,10 +4,11 @@ By argument, by environment variable `SUREFOOT_` and the name in capitals, or in
 """
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from surefoot.server.config_file import read_config
@@ -31,7 +32,15 @@ class ServerSettings(BaseSettings):
         pattern=r"^https://[^/\s]+$",
         description="https://HOST:PORT under which robots reach the server; by default where it listens.",
     )
-    database_url: str | None = Field(default=None, description="Database; by default SQLite in the data directory.")
+    database_url: str | None = Field(
+        default=None,
+        description="Database, such as postgresql://USER@HOST/NAME; by default SQLite in the data directory.",
+    )
+    blobs_url: str | None = Field(
+        default=None,
+        description="Object store for images, such as s3://BUCKET/PREFIX, with its provider's own environment "
+        "variables for credentials; by default a folder in the data directory.",
+    )
     next_check_s: int = Field(default=21600, ge=1, description="Seconds after which an idle robot asks again.")
     next_check_jitter_s: int = Field(default=1800, ge=0, description="Seconds over which those questions are spread.")
     busy_check_s: int = Field(default=60, ge=1, description="Seconds after which a robot amid an update asks again.")
@@ -44,10 +53,79 @@ class ServerSettings(BaseSettings):
     )
     body_timeout_s: float = Field(default=30, gt=0, description="Seconds a request's body may take to arrive.")
     image_timeout_s: float = Field(default=600, gt=0, description="Seconds an image may take to arrive.")
+    header_timeout_s: float = Field(default=10, gt=0, description="Seconds a request's headers may take to arrive.")
+    idle_timeout_s: int = Field(default=75, ge=1, description="Seconds a connection may stay open between requests.")
+    connections_max: int = Field(default=20_000, ge=1, description="Connections open at once in one process.")
+    downloads_per_day: int = Field(default=100, ge=1, description="Downloads a robot may take in a day (UTC).")
+    poll_cache_robots: int = Field(
+        default=100_000, ge=1, description="Robots at rest to remember in one process; 1 KB each."
+    )
+    deltas_per_release: int = Field(
+        default=4, ge=0, le=64, description="Versions in the field that deltas to a release are made from; 0 for none."
+    )
+    enrolment_code_s: int = Field(default=86400, ge=60, description="Seconds for which an enrolment code is good.")
+    factory_ca: Path | None = Field(
+        default=None, description="Certificates (PEM) of factories whose robots may enrol without a code."
+    )
+    proxy_certificate_header: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9-]*$",
+        description="Header in which a proxy passes a robot's certificate: URL-encoded PEM.",
+    )
+    proxy_addresses: str = Field(
+        default="", description="Addresses or networks that header is believed from: 10.0.0.5,fd00::/8."
+    )
     stop_timeout_s: int = Field(default=5, ge=1, description="Seconds open requests get when the server stops.")
+    session_idle_s: int = Field(default=3600, ge=60, description="Seconds without a request that end a session.")
+    session_s: int = Field(default=43200, ge=60, description="Seconds after which a session ends in any case.")
+    login_window_s: int = Field(default=900, ge=1, description="Seconds over which failed logins are counted.")
+    login_account_max: int = Field(default=10, ge=1, description="Failed logins an account may have in that time.")
+    login_address_max: int = Field(default=50, ge=1, description="Failed logins an address may have in that time.")
+    token_days_max: int = Field(default=366, ge=1, description="Days an API token may be valid at most.")
+    oidc_issuer: str | None = Field(
+        default=None, pattern=r"^https://\S+$", description="Identity provider people sign in at; by default none."
+    )
+    oidc_client_id: str | None = Field(default=None, description="What the identity provider calls this server.")
+    oidc_client_secret: SecretStr | None = Field(
+        default=None, description="The secret the identity provider gave this server; better in a file."
+    )
+    oidc_client_secret_file: Path | None = Field(default=None, description="File with that secret.")
+    oidc_scope: str = Field(default="openid email profile", description="Scopes to ask the identity provider for.")
+    oidc_name_claim: str = Field(default="email", description="Claim of the id token that names the account.")
+    oidc_groups_claim: str = Field(default="groups", description="Claim of the id token that lists groups.")
+    oidc_roles: str = Field(
+        default="", description="Role by group, strongest first: fleet-admins=admin,engineers=publisher,*=viewer."
+    )
+    oidc_ca: Path | None = Field(default=None, description="Certificate (PEM) that vouches for the provider.")
+    cdn_purge_url: str | None = Field(
+        default=None, pattern=r"^https?://\S+$", description="Where to POST {sha256, urls} when a release is recalled."
+    )
+    webhook_private_addresses: bool = Field(
+        default=False, description="Whether webhooks may go to addresses that are not public."
+    )
+    metrics_need_token: bool = Field(default=True, description="Whether GET /metrics needs a token that may read.")
+    workers: int = Field(default=1, ge=1, le=64, description="Processes that answer; more than one use more cores.")
     access_log: bool = Field(default=False, description="Whether to log every request.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level to log.")
     log_format: Literal["text", "json"] = Field(default="text", description="One line per event: text, or JSON.")
+
+    @field_validator("proxy_addresses")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        for network in networks_of(text):
+            ip_network(network)
+        return text
+
+
+def networks_of(text: str) -> list[str]:
+    """Return the addresses and networks of a list with commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def settings_to_object(settings: ServerSettings) -> dict[str, Any]:
+    """Return all settings as plain JSON, secrets included: for a process that is to serve by the same ones."""
+    secrets = {name: value for name, value in settings if isinstance(value, SecretStr)}
+    return settings.model_dump(mode="json") | {name: value.get_secret_value() for name, value in secrets.items()}
 
 
 def load_settings(config_path: Path | None = None, **given: Any) -> ServerSettings:

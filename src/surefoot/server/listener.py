@@ -1,0 +1,124 @@
+"""One process that answers: its services, its event loop, and uvicorn on a socket that somebody bound."""
+
+import asyncio
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+
+import uvicorn
+import uvloop
+
+from surefoot.server.certificates import CertificatePaths
+from surefoot.server.composition import make_app, open_services
+from surefoot.server.engine import run_engine
+from surefoot.server.identity_protocol import robot_protocol
+from surefoot.server.poll_cache_store import run_poll_cache
+from surefoot.server.services import Services
+from surefoot.server.settings import ServerSettings
+from surefoot.server.tls import server_tls_context
+
+# Below the database pool's limit, so that no thread has to wait for a connection.
+THREADS = 12
+
+
+class Listener:
+    """Answers on a bound socket until it is stopped.
+
+    Args:
+        settings: How.
+        paths: The certificates to show.
+        public_url: Where robots reach the server.
+    """
+
+    def __init__(self, settings: ServerSettings, paths: CertificatePaths, public_url: str) -> None:
+        self._settings = settings
+        self._paths = paths
+        self._public_url = public_url
+        self._server: _Server | None = None
+        self._stopped = False
+
+    def run(self, listening: socket.socket, on_ready: Callable[[], None]) -> None:
+        """Serve until `stop`, or, in the main thread, SIGINT or SIGTERM; `on_ready` is called once it listens.
+
+        Raises:
+            Refused: what `open_services` refuses.
+            Interrupted: `interrupted-store`.
+        """
+        services = open_services(self._settings, self._public_url)
+        with closing(services.store):
+            self._server = _Server(self._config(services), on_ready)
+            self._server.should_exit = self._stopped
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(_serve(services, self._server, listening))
+
+    def stop(self) -> None:
+        """Ask it to finish what it is answering and stop; from any thread."""
+        self._stopped = True
+        if self._server is not None:
+            self._server.should_exit = True
+
+    def _config(self, services: Services) -> uvicorn.Config:
+        settings, paths = self._settings, self._paths
+        app = make_app(services)
+        # What is answered before the application sees it would be in no log.
+        quick = None if settings.access_log else app.quick
+        client_cas = [paths.ca] if settings.factory_ca is None else [paths.ca, settings.factory_ca]
+        return uvicorn.Config(
+            app,
+            http=robot_protocol(quick, settings.header_timeout_s, settings.connections_max),
+            timeout_keep_alive=settings.idle_timeout_s,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=settings.access_log,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=settings.stop_timeout_s,
+            ssl_context_factory=lambda _config, _default: server_tls_context(paths.server, client_cas),
+        )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, saying when it listens and leaving the process alive after a signal."""
+
+    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_listening = on_listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._on_listening()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # uvicorn would raise the signal once more when it is done, which ends the process before the store is closed.
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+
+async def _serve(services: Services, listener: _Server, listening: socket.socket) -> None:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="surefoot"))
+    tasks = [
+        asyncio.create_task(run_engine(services)),
+        asyncio.create_task(run_poll_cache(services.store, services.polls)),
+    ]
+    try:
+        await listener.serve(sockets=[listening])
+    finally:
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
