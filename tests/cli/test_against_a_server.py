@@ -144,6 +144,31 @@ def test_a_rollout_is_started_paused_resumed_and_halted(publish: Run, ask: Run, 
     assert any(known["rollout_id"] == rollout_id for known in ask("rollout", "list")["rollouts"])
 
 
+def test_a_release_is_recalled_and_its_incident_told_and_closed(publish: Run, ask: Run, operate: Run) -> None:
+    publish("tail", "0.2.0")
+    release = publish("tail", "0.2.1")
+    release_id = release["release_id"]
+    ask("robot", "add", "tail-001", "--sku", "tail")
+    rollout_id = ask("rollout", "start", release_id, "--internal", "tail-001")["rollout_id"]
+    recalled = operate("release", "recall", release_id, "--reason", "tails fall off", "--roll-back").stdout
+    assert "1 of its rollouts halted" in recalled and f"{release_id}-back-1" in recalled
+    assert "recalled" in operate("release", "list").stdout
+    assert operate("rollout", "start", release_id).error_code == "refused-release-recalled"
+    assert "tails fall off" in operate("rollout", "status", rollout_id).stdout
+
+    [incident] = [it for it in ask("incident", "list")["incidents"] if it["rollout_id"] == rollout_id]
+    incident_id = incident["incident_id"]
+    operate("incident", "note", incident_id, "The glue was old.")
+    shown = operate("incident", "show", incident_id).stdout
+    for words in ("tails fall off", "The glue was old.", "Release 0.2.1 recalled", "not back"):
+        assert words in shown
+    assert ask("incident", "close", incident_id, "--reason", "new glue")["is_open"] is False
+    entry = operate("incident", "show", incident_id, "--changelog").stdout
+    assert entry.startswith("### Incident of ") and entry.endswith("- Closed: new glue\n")
+    assert ask("incident", "show", incident_id, "--changelog")["changelog"] == entry
+    assert operate("incident", "close", incident_id, "--reason", "again").error_code == "refused-incident-state"
+
+
 def test_a_plan_from_a_file_is_followed(publish: Run, ask: Run, tmp_path: Path) -> None:
     plan = tmp_path / "plan.yaml"
     plan.write_text("phases:\n- {name: all, percent: 100, soak_s: 60}\ncapacity: 7\n")
@@ -237,10 +262,10 @@ def test_a_second_server_on_the_same_data_is_refused(surefoot: Run, data: Path) 
 
 def test_the_commands_look_where_the_server_puts_things(monkeypatch: pytest.MonkeyPatch) -> None:
     from surefoot.cli import client, options
-    from surefoot.server import composition, serve, settings
+    from surefoot.server import certificates, composition, serve, settings
 
     monkeypatch.delenv("SUREFOOT_DATA_DIR", raising=False)
     assert settings.load_settings().data_dir == options.DEFAULT_DATA
     assert client.SERVER_FILE == serve.SERVER_FILE
     assert client.TOKEN_FILE == composition.OPERATOR_TOKEN_FILE
-    assert f"{serve.CERTIFICATES_FOLDER}/ca.pem" == client.CA_FILE
+    assert f"{certificates.CERTIFICATES_FOLDER}/ca.pem" == client.CA_FILE

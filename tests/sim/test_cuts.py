@@ -1,5 +1,6 @@
 """The promise under power cuts, with the real fleet on a real database."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,8 @@ from surefoot.agent import verification
 from surefoot.agent.effects import SetBootSlot
 from surefoot.agent.steps import Step
 from surefoot.agent.values import AgentState
+from surefoot.fleet.look import OUTAGE_S
 from surefoot.fleet.model import Status
-from surefoot.fleet.rollouts import OUTAGE_S
 from surefoot.signing.signers import new_key, open_signer
 from surefoot.sim.cuts import OLD_VERSION, Bench, World, run_world, sweep
 from surefoot.sim.firmware import real_images
@@ -114,6 +115,49 @@ def test_a_cut_at_every_write_of_a_failing_update_ends_on_the_old_image_and_reco
 
     assert len(endings) > 150
     assert [ending for ending in endings if ending.faults] == []
+
+
+@pytest.mark.parametrize("spoilt", [False, True], ids=["good", "spoilt"])
+def test_a_cut_at_every_write_of_an_update_by_a_delta_ends_installed_and_recorded_so(
+    fleet: SimFleet, spoilt: bool
+) -> None:
+    old = app_image(OLD_VERSION, seed=1)
+    bench = a_bench(fleet, SMALL, old, app_image("0.2.1", seed=1))
+    delta = fleet.publish_delta(old, OLD_VERSION, bench.release, spoilt=spoilt)
+    begun = downloads_begun(fleet)
+
+    endings = list(sweep(bench, Behaviour.HEALTHY, (Cut.NOISY,), step=2 if spoilt else 1))
+
+    assert len(endings) > 300
+    assert [ending for ending in endings if ending.faults] == []
+    assert begun[delta] >= len(endings)
+    assert (begun[bench.release.sha256] > 0) == spoilt, "the full file is fetched for want of a good delta only"
+
+
+def downloads_begun(fleet: SimFleet) -> Counter[str]:
+    """Count which files robots begin to download."""
+    begun: Counter[str] = Counter()
+    look_up = fleet.blobs.size_bytes
+
+    def counted(sha256: str) -> int | None:
+        begun[sha256] += 1
+        return look_up(sha256)
+
+    fleet.blobs.size_bytes = counted  # type: ignore[method-assign]
+    return begun
+
+
+def test_real_firmware_arrives_by_a_delta_too(fleet: SimFleet) -> None:
+    old, new = real_images()
+    bench = a_bench(fleet, ROBOT, old, new, block_bytes=65536)
+    delta = fleet.publish_delta(old, OLD_VERSION, bench.release)
+    begun = downloads_begun(fleet)
+
+    endings = list(sweep(bench, Behaviour.HEALTHY, (Cut.NOISY,), step=4999))
+
+    assert [ending for ending in endings if ending.faults] == []
+    assert (fleet.blobs.size_bytes(delta) or 0) < bench.release.size_bytes / 4
+    assert begun[delta] >= len(endings) and begun[bench.release.sha256] == 0
 
 
 def test_a_cut_in_an_update_of_real_firmware_ends_installed_and_recorded_so(fleet: SimFleet) -> None:

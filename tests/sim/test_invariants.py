@@ -107,7 +107,7 @@ def test_only_offers_are_held_to_the_capacity() -> None:
     assert within_capacity(2, taken_by_offer=True) is None
     assert within_capacity(1, taken_by_offer=True) is not None
     assert within_capacity(1, taken_by_offer=False) is None
-    assert within_capacity(1, taken_by_offer=True, state=RolloutState.FINISHED) is None
+    assert within_capacity(1, taken_by_offer=True, state=RolloutState.FINISHED) is not None
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ def a_report(seq: int, boot: int = 1) -> Report:
         protocol=1,
         companion_version=None,
         trusted_keys=(),
+        accepts=(),
         code=None,
     )
 

@@ -4,7 +4,7 @@ import pytest
 
 from surefoot.sim.partitions import NO_FACTORY, SMALL, THREE_SLOTS
 from surefoot.sim.robot import Behaviour
-from surefoot.sim.sweep import run_sweep, strands
+from surefoot.sim.sweep import Way, run_sweep, strands
 
 
 @pytest.mark.timeout(300)
@@ -14,6 +14,13 @@ def test_the_short_sweep_breaks_no_promise() -> None:
     assert (totals.divergent, totals.unbootable) == (0, 0)
     assert totals.points > 900 and totals.pairs > 900
     assert totals.worlds == totals.points + totals.pairs
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_updates_by_a_delta_are_swept_on_every_geometry_and_one_by_a_spoilt_delta(full: bool) -> None:
+    covered = {(strand.geometry.name, strand.way) for strand in strands(full=full)}
+    assert covered >= {(geometry.name, Way.DELTA) for geometry in (SMALL, NO_FACTORY, THREE_SLOTS)}
+    assert (SMALL.name, Way.SPOILT_DELTA) in covered
 
 
 @pytest.mark.parametrize("full", [False, True])

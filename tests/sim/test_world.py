@@ -1,7 +1,8 @@
 """Worlds that keep every promise, and broken programs that cannot."""
 
 import itertools
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +12,9 @@ from surefoot.agent import effects as do
 from surefoot.agent.events import Event, SelfTestPassed
 from surefoot.fleet import exchange as fleet_exchange
 from surefoot.fleet import judge as fleet_judge
+from surefoot.fleet import look as fleet_look
 from surefoot.fleet import reconcile as fleet_reconcile
-from surefoot.fleet import rollouts as fleet_rollouts
+from surefoot.fleet.deltas import BuiltDelta
 from surefoot.fleet.doors import CLOSED_BY, Doors
 from surefoot.fleet.facts import take_report
 from surefoot.fleet.model import Facts, HistoryEntry, Status
@@ -62,6 +64,25 @@ def test_without_faults_every_robot_gets_both_releases() -> None:
     assert (ending.broken, ending.divergent, sum(ending.faults.values())) == ((), 0, 0)
     newest = foundry().releases[-1]
     assert {member.robot.running_digest for member in world.members} == {newest.digest}
+
+
+def test_some_robots_are_offered_a_delta_and_take_it() -> None:
+    class Counted(dict[str, bytes]):
+        def __init__(self, files: Mapping[str, bytes]) -> None:
+            super().__init__(files)
+            self.begun: Counter[str] = Counter()
+
+        def get(self, key: str, default: Any = None) -> Any:
+            self.begun[key] += 1
+            return super().get(key, default)
+
+    world = World(1, 15, [])
+    files = Counted(foundry().files)
+    world.server.files = files
+    assert world.run().broken == ()
+    shorter = {built.sha256 for built in world.server.store.read(lambda rows: rows.find(BuiltDelta))}
+    whole = {release.sha256 for release in foundry().releases}
+    assert shorter & files.begun.keys() and whole & files.begun.keys()
 
 
 def test_firmware_that_fails_ends_in_a_named_failure_and_the_rest_installed() -> None:
@@ -173,7 +194,7 @@ def hurry(patch: pytest.MonkeyPatch) -> None:
             return OpenPhase(phase=standing.phase + 1, reason="Why wait?")
         return decide(plan, standing, facts)
 
-    patch.setattr(fleet_rollouts, "decide", decide_at_once)
+    patch.setattr(fleet_look, "decide", decide_at_once)
 
 
 def retry_for_ever(patch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,8 @@ DEFAULT_DIRECTORY = Path("var/agent")
 
 Directory = Annotated[Path, typer.Argument(metavar="[DIRECTORY]", help="The robot's directory.")]
 
+Ca = Annotated[Path | None, typer.Option("--ca", help="Certificate (PEM) that vouches for the server.")]
+
 app = noun("Run the agent that updates one robot.")
 
 
@@ -33,11 +35,14 @@ def init(
     robot_id: Annotated[str, typer.Option("--robot-id", help="The id it was enrolled with.")],
     sku: Annotated[str, typer.Option("--sku", help="Its hardware type.")],
     server: Annotated[str, typer.Option("--server", help="Address of its server, https://…")],
-    token_file: Annotated[Path, typer.Option("--token-file", help="File with its token.")],
     trust: Annotated[list[Path], typer.Option("--trust", help="Public key (DER) whose images it installs.")],
     image: Annotated[Path, typer.Option("--image", help="The firmware it leaves the factory with.")],
     version: Annotated[str, typer.Option("--version", help="That firmware's version.")],
-    ca: Annotated[Path | None, typer.Option("--ca", help="Certificate (PEM) that vouches for the server.")] = None,
+    token_file: Annotated[Path | None, typer.Option("--token-file", help="File with its token.")] = None,
+    certificate_file: Annotated[
+        Path | None, typer.Option("--certificate-file", help="In place of a token: what `agent enrol` wrote.")
+    ] = None,
+    ca: Ca = None,
     self_test: Annotated[
         str | None,
         typer.Option(
@@ -56,11 +61,14 @@ def init(
     firmware = read_file(image)
     if has_magic(firmware):
         raise Refused("refused-image-format", f"{image} is a signed image: name the bare firmware it was made from.")
+    if (token_file is None) == (certificate_file is None):
+        raise Refused("refused-usage", "The robot needs one of --token-file and --certificate-file.")
     config = AgentConfig(
         robot_id=robot_id,
         sku=sku,
         server=server,
-        token_file=token_file.resolve(),
+        token_file=None if token_file is None else token_file.resolve(),
+        certificate_file=None if certificate_file is None else certificate_file.resolve(),
         trusted_keys=tuple(path.resolve() for path in trust),
         ca_file=None if ca is None else ca.resolve(),
         self_test_command=tuple(shlex.split(self_test or "")),
@@ -68,6 +76,38 @@ def init(
     make_companion(directory, config, firmware, Version.parse(version))
     value = {"directory": str(directory), "robot_id": robot_id, "version": version}
     output.show(value, as_json, f"Robot {robot_id} runs {version} in {directory}. Next: surefoot agent run --once")
+
+
+@app.command(
+    epilog=example(
+        "surefoot agent enrol --robot-id robot-001 --server https://127.0.0.1:8443 --ca var/surefoot/tls/ca.pem"
+        " --code-file robot-001.code --certificate-file robot-001.pem",
+        "surefoot agent enrol --robot-id robot-001 --server https://127.0.0.1:8443 --ca var/surefoot/tls/ca.pem"
+        " --certificate-file robot-001.pem",
+    )
+)
+def enrol(
+    *,
+    robot_id: Annotated[str, typer.Option("--robot-id", help="The id it was invited with.")],
+    server: Annotated[str, typer.Option("--server", help="Address of its server, https://…")],
+    certificate_file: Annotated[
+        Path, typer.Option("--certificate-file", help="File (mode 0600) for the robot's key and certificate.")
+    ],
+    code_file: Annotated[
+        Path | None,
+        typer.Option("--code-file", help="File with its one-time code.", show_default="renew the certificate"),
+    ] = None,
+    ca: Ca = None,
+    as_json: AsJson = False,
+) -> None:
+    """Get the certificate by which the server knows this robot, or renew it; the private key is made here and stays."""
+    from surefoot.shell.enrolment import enrol as get_certificate
+
+    code = None if code_file is None else read_file(code_file).decode("ascii", "replace").strip()
+    expires_at_s = get_certificate(server, ca, robot_id, code, certificate_file)
+    value = {"robot_id": robot_id, "certificate_file": str(certificate_file), "expires_at_s": expires_at_s}
+    text = f"Robot {robot_id} has a certificate in {certificate_file}, good until {output.time_text(expires_at_s)}."
+    output.show(value, as_json, text)
 
 
 @app.command(epilog=example("surefoot agent run --once", "surefoot agent run robots/robot-001"))

@@ -56,6 +56,10 @@ class OperatorClient:
         """Ask for a change and return what came of it; raise `Refused` or `Interrupted` with the server's code."""
         return self._ask("POST", path, json=body)
 
+    def delete(self, path: str) -> Any:
+        """Take something away and return what is left; raise `Refused` or `Interrupted` with the server's code."""
+        return self._ask("DELETE", path)
+
     def put_bytes(self, path: str, data: bytes) -> Any:
         """Upload a file; raise `Refused` or `Interrupted` with the server's code."""
         return self._ask("PUT", path, content=data, headers={"Content-Type": "application/octet-stream"})
@@ -68,7 +72,7 @@ class OperatorClient:
         if not response.is_success:
             raise _problem(response)
         try:
-            return response.json()
+            return response.json() if response.content else None
         except ValueError:
             raise _unclear(response) from None
 
@@ -87,16 +91,38 @@ def connect(*, server: str | None, token_file: Path | None, ca: Path | None, dat
         Refused: `refused-server-url`, `refused-token-missing`, `refused-file-unreadable`, `refused-certificate-file`.
     """
     url = _parse_url(server or _running_server(data))
-    http = httpx.Client(
+    token = _token(token_file, data)
+    with _http(url, ca, data) as http:
+        http.headers["Authorization"] = f"Bearer {token}"
+        yield OperatorClient(http)
+
+
+@contextmanager
+def connect_with_password(
+    account: str, password: str, *, server: str | None, ca: Path | None, data: Path
+) -> Iterator[OperatorClient]:
+    """Open a client that has signed in with a password, and sign out in the end; raise as `connect`."""
+    url = _parse_url(server or _running_server(data))
+    with _http(url, ca, data) as http:
+        operator = OperatorClient(http)
+        session = operator.post("/api/v1/session/password", {"account": account, "password": password})
+        http.headers["X-CSRF-Token"] = session["csrf_token"]
+        http.headers["Origin"] = str(url.copy_with(raw_path=b"/")).rstrip("/")
+        try:
+            yield operator
+        finally:
+            operator.delete("/api/v1/session")
+
+
+def _http(url: httpx.URL, ca: Path | None, data: Path) -> httpx.Client:
+    return httpx.Client(
         base_url=url,
-        headers={"Authorization": f"Bearer {_token(token_file, data)}", "Accept": "application/json"},
+        headers={"Accept": "application/json"},
         verify=_trust(ca, data),
         timeout=_TIMEOUT_S,
         # A proxy cannot reach this machine's own loopback.
         trust_env=url.host not in _LOOPBACK,
     )
-    with http:
-        yield OperatorClient(http)
 
 
 def _parse_url(text: str) -> httpx.URL:

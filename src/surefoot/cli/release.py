@@ -1,5 +1,6 @@
 """`surefoot release`: publish signed images. The private key signs here and never leaves this process."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,7 +28,7 @@ app = noun("Publish signed images for robots to install.")
 def publish(
     operator: "OperatorClient",
     *,
-    path: Annotated[Path, typer.Option("--image", help="Signed image, as `surefoot image sign` writes it.")],
+    path: Annotated[Path, typer.Option("--image", help="Signed image, or another format that `image inspect` knows.")],
     sku: Annotated[str, typer.Option("--sku", help="Hardware type the image is made for.")],
     key: Key,
     name: Annotated[str | None, typer.Option("--name", help="Name of the release.", show_default="SKU-VERSION")] = None,
@@ -39,20 +40,48 @@ def publish(
     protocol: Annotated[
         int | None, typer.Option("--protocol", help="Protocol the firmware speaks with its companion.", min=0)
     ] = None,
+    version: Annotated[str | None, typer.Option("--version", help="For a file that names no version itself.")] = None,
+    companion_versions: Annotated[
+        list[str] | None, typer.Option("--companion", help="Companion it works with, a line (0.1) or one (0.1.4).")
+    ] = None,
+    from_version_min: Annotated[
+        str | None, typer.Option("--from-version-min", help="Lowest running version it can be installed over.")
+    ] = None,
+    delta_sources: Annotated[
+        list[str] | None, typer.Option("--delta-source", help="Digest of an image that deltas are made from.")
+    ] = None,
+    expires: Annotated[
+        datetime | None, typer.Option("--expires", formats=["%Y-%m-%d"], help="Day (UTC) from which nobody begins it.")
+    ] = None,
+    targets_keys: Annotated[
+        list[str] | None, typer.Option("--targets-key", metavar="URI", help="Further key that signs the metadata.")
+    ] = None,
+    draft: Annotated[
+        Path | None, typer.Option("--metadata", help="File for metadata that others must sign before it is published.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Sign the image's manifest, upload the image and publish it; no robot installs it before a rollout starts."""
-    from surefoot.cli.publishing import sign_manifest
-    from surefoot.wire.manifest import signed_manifest_to_object
+    """Sign manifest and metadata, upload the image and publish it; no robot installs it before a rollout starts."""
+    from surefoot.cli.publishing import sign_release, sign_targets
+    from surefoot.wire.version import Version
 
     image = read_file(path)
-    sha256, manifest = sign_manifest(
-        image, open_key(key), sku=sku, name=name, notes=notes, version_floor=version_floor, protocol=protocol
-    )
-    operator.put_bytes(f"/api/v1/images/{sha256}", image)
-    release = operator.post(
-        "/api/v1/releases", {"sku": sku, "sha256": sha256, "manifest": signed_manifest_to_object(manifest)}
-    )
+    signers = [open_key(uri) for uri in (key, *(targets_keys or ()))]
+    says: dict[str, object] = {
+        "notes": notes,
+        "version_floor": None if version_floor is None else Version.parse(version_floor),
+        "protocol": protocol,
+        "companion_versions": tuple(companion_versions or ()),
+        "from_version_min": None if from_version_min is None else Version.parse(from_version_min),
+        "delta_sources": tuple(delta_sources or ()),
+        "expires_at_s": None if expires is None else int(expires.replace(tzinfo=UTC).timestamp()),
+    }
+    if name is not None:
+        says["name"] = name
+    publication = sign_release(image, signers[0], sku, version, **says)
+    targets = sign_targets(operator, publication, signers, draft)
+    operator.put_bytes(f"/api/v1/images/{publication.sha256}", image)
+    release = operator.post("/api/v1/releases", publication.body(targets))
     output.show(
         release,
         as_json,
@@ -72,7 +101,7 @@ def list_releases(operator: "OperatorClient", as_json: AsJson = False) -> None:
             release["sku"],
             release["version"],
             release["digest"][:16],
-            release["stable"],
+            "recalled" if release["recalled_at_s"] else release["stable"],
             output.time_text(release["published_at_s"]),
         )
         for release in answer["releases"]
@@ -83,3 +112,37 @@ def list_releases(operator: "OperatorClient", as_json: AsJson = False) -> None:
         empty="Nothing is published yet: publish an image with `surefoot release publish`.",
     )
     output.show(answer, as_json, table)
+
+
+@app.command(
+    epilog=example(
+        'surefoot release recall RELEASE_ID --reason "arms lose their calibration"',
+        'surefoot release recall RELEASE_ID --reason "arms lose their calibration" --roll-back',
+    )
+)
+@with_operator
+def recall(
+    operator: "OperatorClient",
+    release_id: Annotated[str, typer.Argument(metavar="RELEASE_ID", help="See `surefoot release list`.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it stays with the incidents and in the audit log.")],
+    roll_back: Annotated[
+        bool, typer.Option("--roll-back", help="Lead robots that run it back to what they ran before.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take a release back for good: its rollouts halt, its image cannot be downloaded, nobody is offered it again."""
+    from surefoot.cli.client import url_part
+
+    answer = operator.post(
+        f"/api/v1/releases/{url_part(release_id)}/recall", {"reason": reason, "roll_back": roll_back}
+    )
+    release, way_back = answer["release"], answer["way_back_rollout_id"]
+    halted = len(answer["halted_rollout_ids"])
+    following = [f"Robots go back by rollout {way_back}."] if way_back else []
+    output.show(
+        answer,
+        as_json,
+        f"Recalled {release['version']} for {release['sku']}; {halted} of its rollouts halted now.",
+        *following,
+        "Next: surefoot incident list",
+    )

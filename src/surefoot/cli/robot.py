@@ -60,6 +60,44 @@ def add(
     )
 
 
+@app.command(epilog=example("surefoot robot invite robot-001 --sku standard --code-output robot-001.code"))
+@with_operator
+def invite(
+    operator: "OperatorClient",
+    robot_id: Annotated[str, typer.Argument(metavar="ROBOT_ID", help="A-Z a-z 0-9 . : _ -, up to 128 characters.")],
+    sku: Annotated[str, typer.Option("--sku", help="Hardware type of the robot.")],
+    code_path: Annotated[
+        Path | None,
+        typer.Option("--code-output", help="New file (mode 0600) for the code.", show_default="print it once"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a one-time code with which a robot gets its certificate: `surefoot agent enrol`. Earlier codes end."""
+    answer = operator.post("/api/v1/enrolment-codes", {"robot_id": robot_id, "sku": sku})
+    until = output.time_text(answer["expires_at_s"])
+    if code_path is None:
+        output.show(answer, as_json, f"Robot {robot_id} can enrol until {until}. Its code, shown once:", answer["code"])
+        return
+    write_new_secret(code_path, answer.pop("code").encode("ascii") + b"\n")
+    value = {**answer, "code_file": str(code_path)}
+    output.show(value, as_json, f"Robot {robot_id} can enrol until {until}; its code is in {code_path}.")
+
+
+@app.command(epilog=example("surefoot robot revoke robot-001 --reason 'stolen from the yard'"))
+@with_operator
+def revoke(
+    operator: "OperatorClient",
+    robot_id: Annotated[str, typer.Argument(metavar="ROBOT_ID")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the audit log.")],
+    as_json: AsJson = False,
+) -> None:
+    """End a robot's token, certificates and codes at once; `surefoot robot invite` lets it back in."""
+    from surefoot.cli.client import url_part
+
+    answer = operator.post(f"/api/v1/robots/{url_part(robot_id)}/revoke", {"reason": reason})
+    output.show(answer, as_json, f"Robot {robot_id} has no credentials any more.")
+
+
 @app.command("list", epilog=example("surefoot robot list", "surefoot robot list --status silent --json"))
 @with_operator
 def list_robots(

@@ -13,6 +13,7 @@ from surefoot.wire.errors import Refused
 
 if TYPE_CHECKING:
     from surefoot.cli.client import OperatorClient
+    from surefoot.rollout.plan import Plan
 
 app = noun("Bring a release to the fleet, phase by phase.")
 
@@ -81,7 +82,7 @@ def list_rollouts(operator: "OperatorClient", as_json: AsJson = False) -> None:
 @app.command(epilog=example("surefoot rollout status ROLLOUT_ID"))
 @with_operator
 def status(operator: "OperatorClient", rollout_id: RolloutId, as_json: AsJson = False) -> None:
-    """Show where a rollout stands, why, and how many robots have which status."""
+    """Show where a rollout stands, why, how many robots have which status, and who changed what when."""
     from surefoot.cli.client import url_part
 
     rollout = operator.get(f"/api/v1/rollouts/{url_part(rollout_id)}")
@@ -111,6 +112,8 @@ def status(operator: "OperatorClient", rollout_id: RolloutId, as_json: AsJson = 
         output.Table(("PHASE", "WHO", "SOAK", "OPEN"), phases),
         "",
         output.Table(("STATUS", "ROBOTS"), list(rollout["counts"].items()), empty="No robot has been offered it yet."),
+        "",
+        output.Table(("WHEN", "WHO", "WHAT", "WHY"), _changes(rollout)),
     )
 
 
@@ -131,7 +134,7 @@ def resume(operator: "OperatorClient", rollout_id: RolloutId, reason: Why, as_js
 @app.command(epilog=example('surefoot rollout halt ROLLOUT_ID --reason "two robots lost their arm calibration"'))
 @with_operator
 def halt(operator: "OperatorClient", rollout_id: RolloutId, reason: Why, as_json: AsJson = False) -> None:
-    """Stop a rollout because something is wrong; only a person leads it out again."""
+    """Stop a rollout because something is wrong, and open an incident; only a person leads it out again."""
     _order(operator, rollout_id, "halt", reason, as_json)
 
 
@@ -142,15 +145,29 @@ def _order(operator: "OperatorClient", rollout_id: str, verb: str, reason: str, 
     output.show(rollout, as_json, f"Rollout {rollout['rollout_id']} is {rollout['state']}.")
 
 
+def _changes(rollout: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    return [
+        (output.time_text(change["at_s"]), change["who"], change["action"], change["reason"])
+        for change in rollout["changes"]
+    ]
+
+
 def _plan(path: Path | None, internal: tuple[str, ...]) -> dict[str, Any] | None:
     """Return the plan to send, checked here so that a mistake is told before anything starts; None for the default."""
-    from surefoot.rollout.plan import default_plan, plan_from_object, plan_to_object
+    from surefoot.rollout.plan import default_plan, plan_to_object
 
     if path is None:
         return plan_to_object(default_plan(internal)) if internal else None
     if internal:
         raise Refused("refused-usage", "A plan names its robots itself: give --plan or --internal, not both.")
-    return plan_to_object(plan_from_object(_parse_yaml(path)))
+    return plan_to_object(read_plan(path))
+
+
+def read_plan(path: Path) -> "Plan":
+    """Return the plan that a YAML file holds; `Refused` (`refused-file-unreadable`, `refused-plan-format`)."""
+    from surefoot.rollout.plan import plan_from_object
+
+    return plan_from_object(_parse_yaml(path))
 
 
 def _parse_yaml(path: Path) -> object:
@@ -161,5 +178,6 @@ def _parse_yaml(path: Path) -> object:
     except yaml.MarkedYAMLError as error:
         line = "?" if error.problem_mark is None else error.problem_mark.line + 1
         raise Refused("refused-plan-format", f"{path}, line {line}: {error.problem}: correct the YAML.") from error
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
+        # PyYAML lets its own slips out: of scalars that are not what their tag says, and of deep nesting.
         raise Refused("refused-plan-format", f"{path} is not YAML: write the plan as text in UTF-8.") from error

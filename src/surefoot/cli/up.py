@@ -7,7 +7,7 @@ import typer
 
 from surefoot.cli import output
 from surefoot.cli.noun import command, example
-from surefoot.cli.options import DEFAULT_DATA, AsJson, Data
+from surefoot.cli.options import DEFAULT_DATA, AsJson
 
 app = command()
 
@@ -20,7 +20,10 @@ app = command()
     )
 )
 def up(
-    data: Data = DEFAULT_DATA,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="Data directory.", show_default=f"SUREFOOT_DATA_DIR, or {DEFAULT_DATA}"),
+    ] = None,
     host: Annotated[
         str | None,
         typer.Option("--host", help="Address to listen on.", show_default="SUREFOOT_HOST, or 127.0.0.1"),
@@ -36,6 +39,10 @@ def up(
             help="https://HOST:PORT under which robots reach the server.",
             show_default="SUREFOOT_PUBLIC_URL, or where it listens",
         ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", help="Processes that answer.", show_default="SUREFOOT_WORKERS, or 1"),
     ] = None,
     config: Annotated[
         Path | None,
@@ -54,9 +61,9 @@ def up(
     from surefoot.server.settings import load_settings
 
     # What is not given here comes from the file and the environment, which the settings read themselves.
-    settings = load_settings(config, data_dir=data, host=host, port=port, public_url=public_url)
+    settings = load_settings(config, data_dir=data, host=host, port=port, public_url=public_url, workers=workers)
     configure_logging(settings.log_level, settings.log_format)
-    serve(settings, on_ready=lambda url: _say_ready(url, data, as_json))
+    serve(settings, on_ready=lambda url: _say_ready(url, settings.data_dir, as_json))
 
 
 def _say_ready(url: str, data: Path, as_json: bool) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from surefoot.agent.values import Identity
 from surefoot.rollout.plan import Phase, Plan, plan_to_object
 from surefoot.signing.image import sign_image
-from surefoot.signing.manifest import sign_manifest
+from surefoot.signing.manifest import manifest_for, sign_manifest
 from surefoot.signing.signers import Signer, new_key, open_signer
 from surefoot.sim.firmware import real_images
 from surefoot.sim.robot_pool import RobotPool
@@ -25,7 +25,7 @@ from surefoot.trust import p256
 from surefoot.trust.keys import KeyRing
 from surefoot.wire.errors import Interrupted, Refused
 from surefoot.wire.image_header import HEADER_BYTES, ImageHeader
-from surefoot.wire.manifest import Manifest, signed_manifest_to_object
+from surefoot.wire.manifest import signed_manifest_to_object
 from surefoot.wire.version import Version
 
 SKU = "standard"
@@ -211,13 +211,7 @@ class Demonstration:
         if path.exists():
             return str(json.loads(path.read_text())["release_id"])
         image = sign_image(firmware, Version.parse(NEW_VERSION), signer)
-        header = ImageHeader.parse(image[:HEADER_BYTES])
-        manifest = Manifest(
-            name=f"{SKU}-{NEW_VERSION}",
-            sku=SKU,
-            version=header.version,
-            digest=header.digest,
-            size_bytes=header.size_bytes,
+        manifest = manifest_for(ImageHeader.parse(image[:HEADER_BYTES]), SKU).replace(
             protocol=1,
             version_floor=Version.parse(OLD_VERSION),
             notes="A real MicroPython build for the ESP32.",

@@ -17,7 +17,7 @@ from surefoot.fleet.keys import trust_key
 from surefoot.fleet.model import Release
 from surefoot.fleet.releases import check_image, publish
 from surefoot.signing.image import sign_image
-from surefoot.signing.manifest import sign_manifest
+from surefoot.signing.manifest import manifest_for, sign_manifest
 from surefoot.signing.signers import FileSigner, Signer
 from surefoot.sim.ground import SKU, verify_once
 from surefoot.sim.images import app_image
@@ -26,21 +26,21 @@ from surefoot.sim.watch import Trusted
 from surefoot.store.blobs import DirectoryBlobs
 from surefoot.trust.keys import KeyRing
 from surefoot.wire.image_header import HEADER_BYTES, ImageHeader
-from surefoot.wire.manifest import Manifest
 from surefoot.wire.version import Version
 
 OLD_VERSION = "0.2.0"
 IMAGE_BYTES = 12_000
-OLD_IMAGE = app_image(OLD_VERSION, size_bytes=IMAGE_BYTES, seed=1)
+OLD_IMAGE = app_image(OLD_VERSION, size_bytes=IMAGE_BYTES, seed=1, half_of=0)
 FLOOR = Version(major=0, minor=1, patch=0)
-# The second release closes the way back to before the first.
-RELEASES = (("0.2.1", "0.1.0"), ("0.2.2", "0.2.1"))
+# The last release closes the way back to before the second; robots left the factory with the first.
+RELEASES = ((OLD_VERSION, "0.1.0"), ("0.2.1", "0.1.0"), ("0.2.2", "0.2.1"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foundry:
     """Rows with key and releases in them, the files that robots download, and every image a robot may run.
 
+    `releases` are those to roll out, all made of half the same content, so that deltas between them are of use.
     `strange_file` is a newer image in good order, signed by a key that nobody trusts.
     """
 
@@ -74,12 +74,13 @@ def foundry() -> Foundry:
     store = MemoryStore()
     store.submit(lambda rows: trust_key(rows, "world", signer.public_key.der, 0.0)).result()
     files: dict[str, bytes] = {}
-    trusted = {hashlib.sha256(OLD_IMAGE).hexdigest(): Trusted(version=Version.parse(OLD_VERSION), floor=FLOOR)}
+    trusted: dict[str, Trusted] = {}
     releases = []
     with tempfile.TemporaryDirectory(prefix="surefoot-world-") as directory:
         blobs = DirectoryBlobs(Path(directory))
-        for seed, (version, floor) in enumerate(RELEASES, start=2):
-            release, file = _publish(store, blobs, signer, app_image(version, size_bytes=IMAGE_BYTES, seed=seed), floor)
+        for seed, (version, floor) in enumerate(RELEASES, start=1):
+            image = app_image(version, size_bytes=IMAGE_BYTES, seed=seed, half_of=0)
+            release, file = _publish(store, blobs, signer, image, floor)
             files[release.sha256] = file
             trusted[release.digest] = Trusted(version=release.version, floor=Version.parse(floor))
             releases.append(release)
@@ -87,7 +88,7 @@ def foundry() -> Foundry:
     stranger = FileSigner(ec.derive_private_key(0xBAD, ec.SECP256R1()))
     return Foundry(
         store=store,
-        releases=tuple(releases),
+        releases=tuple(releases[1:]),
         files=files,
         strange_file=sign_image(app_image("0.2.3", size_bytes=IMAGE_BYTES, seed=9), Version.parse("0.2.3"), stranger),
         trusted=trusted,
@@ -101,16 +102,7 @@ def _publish(
     version = RELEASES[len(store.read(lambda rows: rows.find(Release, newest_first=True)))][0]
     file = sign_image(image, Version.parse(version), signer)
     header = ImageHeader.parse(file[:HEADER_BYTES])
-    manifest = Manifest(
-        name="firmware",
-        sku=SKU,
-        version=header.version,
-        digest=header.digest,
-        size_bytes=header.size_bytes,
-        protocol=1,
-        version_floor=Version.parse(floor),
-        notes=None,
-    )
+    manifest = manifest_for(header, SKU).replace(protocol=1, version_floor=Version.parse(floor))
     envelope = sign_manifest(manifest, signer)
     sha256 = hashlib.sha256(file).hexdigest()
     store.read(lambda rows: check_image(rows, file))

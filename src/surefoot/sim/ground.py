@@ -8,23 +8,26 @@ from pathlib import Path
 from typing import TypeVar
 
 from surefoot.agent.values import Identity
+from surefoot.fleet.deltas import BuiltDelta, delta_id
 from surefoot.fleet.keys import trust_key
+from surefoot.fleet.look import tick
 from surefoot.fleet.model import Release, Rollout
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.releases import check_image, publish
 from surefoot.fleet.robots import RobotStatus, enrol_robot, robot_status
-from surefoot.fleet.rollouts import start_rollout, tick
+from surefoot.fleet.rollouts import start_rollout
 from surefoot.rollout.plan import Phase, Plan
+from surefoot.signing.delta import make_delta
 from surefoot.signing.image import sign_image
-from surefoot.signing.manifest import sign_manifest
+from surefoot.signing.manifest import manifest_for, sign_manifest
 from surefoot.signing.signers import Signer
 from surefoot.sim.link import FleetLink
 from surefoot.store.blobs import DirectoryBlobs
 from surefoot.store.sql_store import SqlStore
 from surefoot.trust import p256
 from surefoot.trust.keys import KeyRing
+from surefoot.wire.delta import HEAD_BYTES, DeltaHead
 from surefoot.wire.image_header import HEADER_BYTES, ImageHeader
-from surefoot.wire.manifest import Manifest
 from surefoot.wire.version import Version
 
 T = TypeVar("T")
@@ -51,16 +54,8 @@ class SimFleet:
         """Sign an image, store it and make it a release."""
         signed = sign_image(image, Version.parse(version), self._signer)
         header = ImageHeader.parse(signed[:HEADER_BYTES])
-        manifest = Manifest(
-            name="firmware",
-            sku=SKU,
-            version=header.version,
-            digest=header.digest,
-            size_bytes=header.size_bytes,
-            protocol=1,
-            version_floor=None if version_floor is None else Version.parse(version_floor),
-            notes=None,
-        )
+        floor = None if version_floor is None else Version.parse(version_floor)
+        manifest = manifest_for(header, SKU).replace(protocol=1, version_floor=floor)
         envelope = sign_manifest(manifest, self._signer)
         sha256 = hashlib.sha256(signed).hexdigest()
         self.store.read(lambda rows: check_image(rows, signed))
@@ -68,6 +63,31 @@ class SimFleet:
         return self._write(
             lambda rows: publish(rows, self.blobs, f"{SKU}-{version}", SKU, sha256, envelope, self.now_s)
         )
+
+    def publish_delta(self, source_image: bytes, version: str, release: Release, *, spoilt: bool = False) -> str:
+        """Offer robots that run an image a delta to a release, and return its SHA-256.
+
+        A spoilt one makes an image that nobody signed. The image need be no release.
+        """
+        source_file = sign_image(source_image, Version.parse(version), self._signer)
+        target_file = self.blobs.read(release.sha256, 0, release.size_bytes)
+        file = make_delta(source_file, target_file)
+        if spoilt:
+            wrong = target_file[HEADER_BYTES:-1] + bytes([target_file[-1] ^ 1])
+            other = make_delta(source_file, sign_image(wrong, release.version, self._signer))
+            file = file[:HEAD_BYTES] + other[HEAD_BYTES:]
+        sha256, source_digest = hashlib.sha256(file).hexdigest(), DeltaHead.parse(file[:HEAD_BYTES]).source_digest
+        self.blobs.put(sha256, file)
+        built = BuiltDelta(
+            delta_id=delta_id(release.release_id, source_digest),
+            release_id=release.release_id,
+            source_digest=source_digest,
+            sha256=sha256,
+            size_bytes=len(file),
+            built_at_s=self.now_s,
+        )
+        self._write(lambda rows: rows.put(built))
+        return sha256
 
     def start_rollout(self, release: Release, plan: Plan = EVERYONE) -> Rollout:
         """Begin a rollout of a release."""

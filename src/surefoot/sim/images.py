@@ -30,15 +30,21 @@ def app_image(
     project_name: str = "robot",
     secure_version: int = 0,
     chip_id: int = esp_image.CHIP_ESP32,
+    half_of: int | None = None,
 ) -> bytes:
     """Return a valid image of exactly `size_bytes`; equal arguments give equal bytes.
+
+    Half of its content is that of the image with the seed `half_of`, as between two builds of one program.
 
     Raises:
         Misuse: `misuse-image`, the size is below the smallest or not a multiple of 16.
     """
     if size_bytes < SIZE_BYTES_MIN or size_bytes % esp_image.CHECKSUM_BLOCK_BYTES:
         raise Misuse("misuse-image", f"{size_bytes} bytes: images have at least {SIZE_BYTES_MIN}, a multiple of 16.")
-    filling = random.Random(f"{seed}/{size_bytes}").randbytes(size_bytes - _FIXED_BYTES - esp_image.DESCRIPTOR_BYTES)
+    filling = _filling(seed, size_bytes)
+    if half_of is not None:
+        middle = len(filling) // 2
+        filling = _filling(half_of, size_bytes)[:middle] + filling[middle:]
     descriptor = struct.pack(
         "<II8s32s32s16s16s32s32s80s",
         esp_image.DESCRIPTOR_MAGIC,
@@ -76,3 +82,7 @@ def app_image(
             checksum ^= byte
     image += _CHECKSUM_PADDING + bytes([checksum])
     return image + hashlib.sha256(image).digest()
+
+
+def _filling(seed: int, size_bytes: int) -> bytes:
+    return random.Random(f"{seed}/{size_bytes}").randbytes(size_bytes - _FIXED_BYTES - esp_image.DESCRIPTOR_BYTES)

@@ -110,8 +110,7 @@ def within_capacity(rows: Rows, before: Assignment | None, after: Assignment) ->
     """No more assignments are open than the plan's capacity, counting offers."""
     took_place = after.is_open and not (before is not None and before.is_open)
     rollout = rows.get(Rollout, after.rollout_id)
-    # A finished rollout's release has proved itself: its plan limits nothing any more.
-    if not took_place or rollout is None or rollout.state is RolloutState.FINISHED:
+    if not took_place or rollout is None:
         return None
     if rows.count_open(after.rollout_id) <= rollout.plan.capacity:
         return None

@@ -43,7 +43,12 @@ class FleetLink:
     """
 
     def __init__(
-        self, store: Store, blobs: Blobs, robot: Robot, clock: Callable[[], float], new_id: Callable[[], str]
+        self,
+        store: Store,
+        blobs: Blobs,
+        robot: Robot,
+        clock: Callable[[], float],
+        new_id: Callable[[], str],
     ) -> None:
         self._store = store
         self._blobs = blobs

@@ -7,7 +7,7 @@ promises after every write.
 # ruff: noqa: D102 - the port says what each method does
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import fields, replace
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from surefoot.fleet.model import (
     Status,
 )
 from surefoot.fleet.ports import Rows
+from surefoot.sim.memory_engine_rows import MemoryEngineRows
 from surefoot.wire.errors import Misuse
 
 T = TypeVar("T")
@@ -45,13 +46,15 @@ def _key_of(value: Any) -> Any:
     return getattr(value, fields(value)[0].name)
 
 
-class MemoryRows:
+class MemoryRows(MemoryEngineRows):
     """All rows inside one transaction. Fills `fleet.ports.Rows`."""
 
     def __init__(self, tables: Tables, *, writable: bool) -> None:
         self._tables = tables
         self._writable = writable
         self._before: dict[tuple[str, Any], Any] = {}
+        # How tables stood from which something was dropped: put back, it would stand last.
+        self._orders: dict[str, list[Any]] = {}
 
     def changes(self) -> list[Change]:
         """Return every row this transaction wrote, before and after."""
@@ -64,6 +67,10 @@ class MemoryRows:
                 self._tables[table].pop(key, None)
             else:
                 self._tables[table][key] = old
+        for table, order in self._orders.items():
+            kept = dict(self._tables[table])
+            self._tables[table].clear()
+            self._tables[table].update((key, kept[key]) for key in order)
 
     def get(self, kind: type[V], key: str) -> V | None:
         return self._tables[_name_of(kind)].get(key)
@@ -76,13 +83,28 @@ class MemoryRows:
 
     def drop(self, kind: type[V], key: str) -> None:
         if key in self._tables[_name_of(kind)]:
-            self._put(_name_of(kind), key, None)
-            del self._tables[_name_of(kind)][key]
+            name = _name_of(kind)
+            self._put(name, key, None)
+            # What this transaction itself put is not there once it is undone.
+            there_before = [one for one in self._tables[name] if self._before.get((name, one), one) is not None]
+            self._orders.setdefault(name, there_before)
+            del self._tables[name][key]
 
-    def find(self, kind: type[V], *, newest_first: bool = False, limit: int | None = None, **equals: object) -> list[V]:
-        values: list[V] = list(self._tables[_name_of(kind)].values())
-        found = [value for value in values if all(getattr(value, name) == equals[name] for name in equals)]
-        return (found[::-1] if newest_first else found)[:limit]
+    def find(
+        self,
+        kind: type[V],
+        *,
+        newest_first: bool = False,
+        limit: int | None = None,
+        after: object = None,
+        **equals: object,
+    ) -> list[V]:
+        table = self._tables[_name_of(kind)]
+        keys = list(table)[::-1] if newest_first else list(table)
+        if after is not None:
+            keys = keys[keys.index(after) + 1 :] if after in table else []
+        values: list[V] = [table[key] for key in keys]
+        return [value for value in values if all(getattr(value, name) == equals[name] for name in equals)][:limit]
 
     def robot(self, robot_id: str) -> Robot | None:
         return self._tables["robots"].get(robot_id)
@@ -121,6 +143,12 @@ class MemoryRows:
         if known is not None:
             self._put("facts", robot_id, replace(known, heard_at_s=heard_at_s))
 
+    def set_heard_all(self, heard_at_s: Mapping[str, float]) -> None:
+        for robot_id, at_s in heard_at_s.items():
+            known = self.facts(robot_id)
+            if known is not None and known.heard_at_s < at_s:
+                self.set_heard(robot_id, at_s)
+
     def add_history(self, entry: HistoryEntry) -> None:
         self._require(entry.robot_id in self._tables["robots"])
         self._put("history", entry.robot_id, (*self._tables["history"].get(entry.robot_id, ()), entry))
@@ -142,6 +170,9 @@ class MemoryRows:
 
     def count_by_status(self, rollout_id: str) -> dict[Status, int]:
         return dict(Counter(assignment.status for assignment in self._of(rollout_id)))
+
+    def add_assignment(self, assignment: Assignment) -> None:
+        self.put_assignment(assignment)
 
     def put_assignment(self, assignment: Assignment) -> None:
         place = (assignment.rollout_id, assignment.robot_id)
@@ -190,7 +221,7 @@ class MemoryStore:
         """Return all rows as they are now; two snapshots are equal when nothing changed in between."""
         return defaultdict(dict, {name: dict(table) for name, table in self._tables.items() if table})
 
-    def submit(self, work: Callable[[Rows], T]) -> Future[T]:
+    def submit(self, work: Callable[[Rows], T], *, about: str | None = None) -> Future[T]:
         """Run `work` in a transaction, now; a raise undoes what it wrote."""
         self._refuse_if_closed()
         future: Future[T] = Future()

@@ -1,16 +1,19 @@
 """The fleet's server in a world: the real use cases, a clock that steps, and death between any two statements."""
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar, cast
 
+from surefoot.fleet.deltas import Wanted, due, is_useful, keep
 from surefoot.fleet.exchange import exchange
+from surefoot.fleet.look import tick
 from surefoot.fleet.model import Robot, Rollout, RolloutState
 from surefoot.fleet.ports import Rows
-from surefoot.fleet.rollouts import pause_rollout, resume_rollout, start_rollout, tick
+from surefoot.fleet.rollouts import pause_rollout, resume_rollout, start_rollout
 from surefoot.fleet.settings import FleetSettings
 from surefoot.rollout.plan import Plan
+from surefoot.sim.deltas import build
 from surefoot.sim.faults import Fault, Faults
 from surefoot.sim.invariants import offers_only_while_running, server_bears_it
 from surefoot.sim.memory_store import MemoryStore
@@ -25,6 +28,7 @@ T = TypeVar("T")
 NAME = "server"
 SETTINGS = FleetSettings(public_url="sim:", next_check_s=1800, next_check_jitter_s=300, busy_check_s=180)
 TICK_S = 270.0
+DELTAS_PER_RELEASE = 4
 # The most statements of one work between which a kill is planned; a work that needs fewer is killed behind its commit.
 STATEMENTS_MAX = 16
 OUTAGE_S_MAX = 900.0
@@ -56,7 +60,7 @@ class MortalServer:
         timeline: The world's time.
         faults: What strikes it.
         store: The fleet's rows.
-        files: What robots download, by SHA-256.
+        files: What robots download, by SHA-256; deltas are added to it.
         strange_file: What someone who holds no key of the fleet would like them to.
         watch: Sees every answer.
     """
@@ -66,7 +70,7 @@ class MortalServer:
         timeline: Timeline,
         faults: Faults,
         store: MemoryStore,
-        files: Mapping[str, bytes],
+        files: dict[str, bytes],
         strange_file: bytes,
         watch: Watch,
     ) -> None:
@@ -102,8 +106,13 @@ class MortalServer:
         return encode_answer(answer)
 
     def tick(self) -> None:
-        """Let the rollout engine look, if a server lives."""
+        """Let the rollout engine look, and what it finds to be built be built, if a server lives."""
         self._try(lambda rows: tick(rows, self.now_s))
+        for want in self.store.read(lambda rows: due(rows, DELTAS_PER_RELEASE)) if self.is_up else ():
+            sha256, file = build(want, self.files)
+            if is_useful(want, len(file)):
+                self.files[sha256] = file
+            self._try(partial(_keep, want, sha256, len(file), self.now_s))
 
     def start(self, release_id: str, plan: Plan) -> None:
         """Begin a rollout."""
@@ -171,6 +180,10 @@ class MortalServer:
         self._down_until_s = self._timeline.now_s + down_s
         self._faults.inject(Fault.KILL, NAME, f"it died {where} and is down for {down_s:.0f} s")
         raise Interrupted("server-unreachable", "The server died.")
+
+
+def _keep(want: Wanted, sha256: str, size_bytes: int, now_s: float, rows: Rows) -> None:
+    keep(rows, want, sha256, size_bytes, now_s)
 
 
 def _pause(rollout_id: str, now_s: float, rows: Rows) -> None:

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from surefoot.agent.preflight import NO_SENSORS, Conditions
 from surefoot.agent.values import Identity
+from surefoot.shell.inflate import inflate
 from surefoot.shell.ports import Transport
 from surefoot.shell.runner import Runner
 from surefoot.sim import bootloader
@@ -184,6 +185,7 @@ class SimRobot:
             NvsJournal(nvs),
             self._transport,
             RobotHost(self._behaviour(), self._log, self._pause),
+            inflate,
         )
         self._runner = runner
         epoch = f"{self.identity.robot_id}-{self.boots}".replace(":", "_").replace(".", "_")[:64]

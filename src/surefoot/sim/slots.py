@@ -53,6 +53,11 @@ class ChipSlots:
         """Read from the spare slot."""
         return self._spare().read(offset_bytes, length_bytes)
 
+    def read_running(self, offset_bytes: int, length_bytes: int) -> bytes:
+        """Read from the running slot."""
+        slot = self._app.running
+        return slot.read(offset_bytes, max(0, min(length_bytes, slot.size_bytes - offset_bytes)))
+
     def inspect(self, size_bytes: int) -> tuple[str, int | None]:
         """Verify the spare slot's image as the bootloader will, and return its version text and chip id."""
         spare = self._spare()

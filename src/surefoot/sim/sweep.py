@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -26,9 +27,17 @@ WORLDS_A_TASK = 120
 PAIR_STRIDE = 101
 
 
+class Way(StrEnum):
+    """What robots are offered: the full file alone, a delta beside it, or a delta that makes a wrong image."""
+
+    FULL = "full"
+    DELTA = "delta"
+    SPOILT_DELTA = "spoilt-delta"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strand:
-    """Worlds that share a chip and a firmware's behaviour; `rollback` tells how the bootloader was built.
+    """Worlds that share a chip, a firmware's behaviour and a way to it; `rollback` tells how the bootloader was built.
 
     Every `step`-th operation is cut, and every `pair_every`-th of those worlds once more in its recovery.
     """
@@ -36,6 +45,7 @@ class Strand:
     geometry: Geometry
     behaviour: Behaviour
     rollback: bool
+    way: Way
     step: int
     pair_every: int
 
@@ -60,17 +70,25 @@ class Totals:
 
 def strands(*, full: bool) -> list[Strand]:
     """Return what a sweep covers: short, a look at everything; full, every operation."""
+    covered = [
+        (geometry, rollback, behaviour, Way.FULL)
+        for geometry in GEOMETRIES
+        for rollback in (True, False)
+        for behaviour in Behaviour
+    ]
+    # From the restart on it makes no difference by which way the image came.
+    covered += [(geometry, True, Behaviour.HEALTHY, Way.DELTA) for geometry in GEOMETRIES]
+    covered += [(SMALL, True, Behaviour.HEALTHY, Way.SPOILT_DELTA), (SMALL, False, Behaviour.CRASHES, Way.DELTA)]
     return [
         Strand(
             geometry=geometry,
             behaviour=behaviour,
             rollback=rollback,
+            way=way,
             step=1 if full else 53,
             pair_every=3 if full else 1,
         )
-        for geometry in GEOMETRIES
-        for rollback in (True, False)
-        for behaviour in Behaviour
+        for geometry, rollback, behaviour, way in covered
     ]
 
 
@@ -135,12 +153,16 @@ def _worlds(strand: Strand) -> Iterator[World]:
 def _bench(strand: Strand, directory: Path) -> Bench:
     new_key(directory / "key.pem")
     fleet = SimFleet(directory, open_signer(f"file:{directory / 'key.pem'}"))
-    release = fleet.publish(app_image(NEW_VERSION, seed=2), NEW_VERSION)
+    old_image = app_image(OLD_VERSION, seed=1)
+    # What a delta leads to has most of its bytes from what it leads from.
+    release = fleet.publish(app_image(NEW_VERSION, seed=2 if strand.way is Way.FULL else 1), NEW_VERSION)
+    if strand.way is not Way.FULL:
+        fleet.publish_delta(old_image, OLD_VERSION, release, spoilt=strand.way is Way.SPOILT_DELTA)
     fleet.start_rollout(release)
     return Bench(
         fleet=fleet,
         geometry=strand.geometry,
-        old_image=app_image(OLD_VERSION, seed=1),
+        old_image=old_image,
         release=release,
         rollback_enabled=strand.rollback,
     )

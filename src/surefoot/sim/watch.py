@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import ParamSpec
 
+from surefoot.fleet.look import OUTAGE_S
 from surefoot.fleet.model import Assignment, Facts, Rollout
 from surefoot.fleet.ports import Rows
-from surefoot.fleet.rollouts import OUTAGE_S
 from surefoot.sim import invariants as promise
 from surefoot.sim.flash import Flash, PowerSupply
 from surefoot.sim.memory_store import Change

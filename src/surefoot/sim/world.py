@@ -79,7 +79,7 @@ class World:
             self.timeline,
             self.faults,
             self.foundry.store.copy(),
-            self.foundry.files,
+            dict(self.foundry.files),
             self.foundry.strange_file,
             self.watch,
         )

@@ -1,0 +1,79 @@
+"""Rows in memory as the engine and the metrics look at them: the same contract as `store.rows_engine`."""
+
+# ruff: noqa: D102 - the port says what each method does
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from surefoot.fleet.model import Assignment, AssignmentCount, Lacking, RobotCount, Status
+from surefoot.wire.delta import FORMAT
+
+_SETTLED = (Status.INSTALLED, Status.DRIFTED, Status.SUPERSEDED)
+
+
+class MemoryEngineRows:
+    """The part of the rows in memory for whoever looks at all robots."""
+
+    _tables: dict[str, dict[Any, Any]]
+
+    def assignments_to_judge(self, rollout_id: str, now_s: float) -> list[Assignment]:
+        found = [
+            known
+            for known in self._tables["assignments"].values()
+            if known.rollout_id == rollout_id
+            and (known.is_open or known.status not in _SETTLED or known.status_since_s > now_s)
+        ]
+        return sorted(found, key=lambda assignment: assignment.robot_id)
+
+    def newest_change_s(self, rollout_id: str) -> float:
+        known = self._tables["assignments"].values()
+        return max((one.status_since_s for one in known if one.rollout_id == rollout_id), default=0.0)
+
+    def rollouts_with_open(self) -> list[str]:
+        return sorted({known.rollout_id for known in self._tables["assignments"].values() if known.is_open})
+
+    def robots_without(self, rollout_id: str, sku: str) -> Iterator[Lacking]:
+        for robot_id, robot in sorted(self._tables["robots"].items()):
+            if robot.sku == sku and (rollout_id, robot_id) not in self._tables["by_rollout"]:
+                facts, newest = self._tables["facts"].get(robot_id), self._newest(robot_id)
+                yield Lacking(
+                    robot_id=robot_id,
+                    heard_at_s=None if facts is None else facts.heard_at_s,
+                    running_version=None if facts is None else facts.report.running.version,
+                    running_digest=None if facts is None else facts.report.running.digest,
+                    newest_rollout_id=None if newest is None else newest.rollout_id,
+                )
+
+    def count_robots(self) -> list[RobotCount]:
+        counted: Counter[tuple[str, Status | None, str | None]] = Counter()
+        for robot_id, robot in self._tables["robots"].items():
+            facts, newest = self._tables["facts"].get(robot_id), self._newest(robot_id)
+            version = None if facts is None else facts.report.running.version
+            counted[robot.sku, None if newest is None else newest.status, version] += 1
+        return [
+            RobotCount(sku=sku, status=status, version=version, count=count)
+            for (sku, status, version), count in counted.items()
+        ]
+
+    def count_assignments(self) -> list[AssignmentCount]:
+        known = self._tables["assignments"].values()
+        counted = Counter((one.rollout_id, one.phase, one.status, one.is_open) for one in known)
+        return [
+            AssignmentCount(rollout_id=rollout_id, phase=phase, status=status, is_open=is_open, count=count)
+            for (rollout_id, phase, status, is_open), count in counted.items()
+        ]
+
+    def count_delta_sources(self, sku: str) -> dict[str, int]:
+        known = [self._tables["facts"].get(name) for name, robot in self._tables["robots"].items() if robot.sku == sku]
+        reports = [facts.report for facts in known if facts is not None]
+        running = Counter(report.running.digest for report in reports if FORMAT in report.accepts)
+        return {digest: count for digest, count in running.items() if digest is not None}
+
+    def mean_install_s(self) -> float | None:
+        known = self._tables["assignments"].values()
+        took_s = [one.installed_at_s - one.assigned_at_s for one in known if one.installed_at_s is not None]
+        return sum(took_s) / len(took_s) if took_s else None
+
+    def _newest(self, robot_id: str) -> Assignment | None:
+        return self._tables["assignments"].get(self._tables["newest"].get(robot_id))
