@@ -12,8 +12,9 @@ ARGS ?=
 setup: $(READY) ## make .venv with the pinned dependencies, and bring what Debian has of the tests' needs
 
 # Programs that tests drive for real. Where this may not install them, those tests fail with the command that does.
-DEBIAN_PACKAGES := openssl rauc squashfs-tools dbus
-DEBIAN_PROGRAMS := /usr/bin/openssl /usr/bin/rauc /usr/bin/mksquashfs /usr/bin/dbus-daemon
+DEBIAN_PACKAGES := openssl rauc squashfs-tools dbus postgresql softhsm2 systemd procps
+DEBIAN_PROGRAMS := /usr/bin/openssl /usr/bin/rauc /usr/bin/mksquashfs /usr/bin/dbus-daemon /usr/bin/pg_lsclusters \
+  /usr/bin/softhsm2-util /usr/bin/systemd-analyze /usr/bin/ps
 
 # The stamp makes set-up a matter of milliseconds, and of no network, until what it was made from changes.
 $(READY): pyproject.toml requirements.lock
@@ -51,6 +52,9 @@ docs: $(READY) ## write docs/reference anew from the code
 lock: $(READY) ## choose the newest versions pyproject.toml allows and pin them in requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra demo --extra hsm --extra awskms --group dev --generate-hashes \
 	  --no-emit-index-url --no-annotate --no-header --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --constraint requirements.lock --generate-hashes \
+	  --no-emit-index-url --no-annotate --no-header --output-file contrib/requirements-server.lock \
+	  pyproject.toml contrib/requirements-build.in
 
 clean: ## remove what make made; what Surefoot keeps in var/ stays
 	rm -rf $(VENV) .cache .hypothesis dist
