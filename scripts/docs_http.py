@@ -6,32 +6,18 @@ from typing import Any, cast
 from scripts.docs_markdown import code, page, table
 
 from surefoot.server import problems
-from surefoot.server.device_api import IMAGES_PREFIX, DeviceApi
+from surefoot.server.device_openapi import device_description
 from surefoot.server.operator_api import make_operator_app
 from surefoot.server.services import Services
 from surefoot.wire import limits
 
 _NO_SERVICES = cast(Services, SimpleNamespace())
-_DEVICE = {
-    ("GET", "/v1/check"): (
-        "`sku` and `version` in the query. 200 with an offer, or 204 with `Retry-After` when there is nothing to do."
-    ),
-    ("POST", "/v1/check"): "A report. 200 with an answer.",
-    ("POST", "/v1/report"): "The same: facts in, answer out.",
-    ("GET", f"{IMAGES_PREFIX}{{sha256}}"): (
-        "The bytes of a published image. `Range`, `If-Range`, `If-None-Match`; the `ETag` is the SHA-256 of the file."
-    ),
-    ("HEAD", f"{IMAGES_PREFIX}{{sha256}}"): "Its size and `ETag`.",
-}
 
 
 def http() -> str:
-    """Return the page; fail when a route of the device plane is not described above."""
-    found = {(method, path) for path, by in DeviceApi(_NO_SERVICES)._handlers.items() for method in by}
-    described = {route for route in _DEVICE if not route[1].startswith(IMAGES_PREFIX)}
-    if found != described:
-        raise ValueError(f"Describe these routes of the device plane: {found ^ described}.")
+    """Return the page."""
     api = make_operator_app(_NO_SERVICES).openapi()
+    robots = device_description()
     schemas: dict[str, Any] = api["components"]["schemas"]
     own = sorted(name for name in schemas if not name.endswith("ValidationError"))
     return page(
@@ -40,12 +26,14 @@ def http() -> str:
         "they are with `Authorization: Bearer TOKEN`; a robot's token opens nothing of the operators', and the other "
         "way round. Every error is RFC 9457 `application/problem+json` with its stable [code](codes.md).",
         "## Device plane",
-        table(("method", "path", "what it takes and gives"), [(*route, text) for route, text in _DEVICE.items()]),
+        f"The OpenAPI {robots['openapi']} description is served at `/api/v1/device-openapi.json`.",
+        table(("method", "path", "what it does", "takes", "gives"), _routes(robots)),
         f"A report has at most {limits.REPORT_BYTES_MAX} bytes. Its fields, and those of the answer, are in "
         "[Formats on the wire](wire.md).",
         "## Operator plane",
-        f"{api['info']['description']} The token is in `operator.token` in the server's data directory. The OpenAPI "
-        f"{api['openapi']} description is served at `/api/v1/openapi.json`.",
+        f"{api['info']['description']} The first token is in `operator.token` in the server's data "
+        f"directory. The OpenAPI {api['openapi']} description is served at `/api/v1/openapi.json`, and for people at "
+        "`/api/v1/docs`.",
         table(("method", "path", "what it does", "takes", "gives"), _routes(api)),
         "## Objects of the operator plane",
         *(block for name in own for block in _schema(name, schemas[name])),
@@ -56,15 +44,20 @@ def http() -> str:
 
 
 def _routes(api: dict[str, Any]) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for path, methods in api["paths"].items():
         for method, route in methods.items():
             body = route.get("requestBody", {}).get("content", {})
-            answer = next(text for status, text in route["responses"].items() if status.startswith("2"))["content"]
             query = [code(f"?{entry['name']}") for entry in route.get("parameters", []) if entry["in"] == "query"]
             takes = ", ".join([*query, *map(_content, body.items())])
-            rows.append((method.upper(), code(path), route["description"], takes, *map(_content, answer.items())))
+            rows.append((method.upper(), code(path), route["description"], takes, _gives(route["responses"])))
     return rows
+
+
+def _gives(responses: dict[str, Any]) -> str:
+    good = [(status, answer) for status, answer in responses.items() if status.startswith(("2", "3"))]
+    contents = [(status, list(answer.get("content", {}).items())) for status, answer in good]
+    return "; ".join(", ".join(map(_content, content)) or status for status, content in contents)
 
 
 def _content(content: tuple[str, dict[str, Any]]) -> str:
