@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,13 @@ from surefoot.cli.main import NOUNS, load_noun, main
 from surefoot.rollout import plan
 from surefoot.server.settings import ServerSettings
 from surefoot.shell.agent_config import CONFIG_FILE, AgentConfig
+
+# A command with these options and no others.
+SHARING = ("trust", "show")
+SHARED_INTRO = (
+    "Every command takes `-h`, and nearly every one `--json`. Those with SERVER OPTIONS in their usage take all of "
+    "these:"
+)
 
 
 def settings() -> str:
@@ -26,8 +34,9 @@ def settings() -> str:
     return page(
         "Settings",
         "## Server",
-        first_sentence(ServerSettings) + " Each is an environment variable; `surefoot up` has options for the first "
-        "four, and an option wins over the environment.",
+        first_sentence(ServerSettings) + " Each is an environment variable, and a line of the configuration file under "
+        "its name in small letters without `SUREFOOT_`. `surefoot up` has options for some: an option goes before the "
+        "environment, and the environment before the file.",
         table(("variable", "default", "meaning", "limits"), server),
         "## Agent",
         f"{doc(AgentConfig)} The file is `{CONFIG_FILE}` in the robot's directory; `surefoot agent init` writes it.",
@@ -44,14 +53,39 @@ def settings() -> str:
 
 
 def command_line() -> str:
-    """Return the page of every command's help, as the command prints it."""
-    blocks = [doc(main), fenced(_help())]
+    """Return the page of every command's help, as the command prints it, but with what many share said once."""
+    shared = [option for option in _options(_help(*SHARING)) if not option.lstrip().startswith("-h")]
+    common = {_words(option) for option in _options(_help(*SHARING))}
+    blocks = [doc(main), fenced(_help()), "## Options of many commands", SHARED_INTRO, fenced("".join(shared))]
     for noun in NOUNS:
-        verbs = getattr(load_noun(noun), "commands", {})
-        blocks += [f"## surefoot {noun}", fenced(_help(noun))]
-        for verb in verbs:
-            blocks += [f"### surefoot {noun} {verb}", fenced(_help(noun, verb))]
+        blocks += [f"## surefoot {noun}", fenced(_own(_help(noun), common))]
+        for verb, command in getattr(load_noun(noun), "commands", {}).items():
+            blocks += [f"### surefoot {noun} {verb}", fenced(_own(_help(noun, verb), common))]
+            for further in getattr(command, "commands", {}):
+                blocks += [f"#### surefoot {noun} {verb} {further}", fenced(_own(_help(noun, verb, further), common))]
     return page("Command line", *blocks)
+
+
+def _options(text: str) -> list[str]:
+    """Return the options that a help names, each with all its lines."""
+    _, _, listed = text.partition("\nOptions:\n")
+    return re.findall(r"^  -.*\n(?:^ {4,}.*\n)*", listed.partition("\n\n")[0] + "\n", re.MULTILINE)
+
+
+def _own(text: str, common: set[str]) -> str:
+    """Return a help without the options that many commands share."""
+    talks_to_server = False
+    for option in _options(text):
+        if _words(option) in common:
+            text = text.replace(option, "", 1)
+            talks_to_server |= option.startswith("  --token-file")
+    if talks_to_server:
+        text = re.sub(r"^(Usage: .*?)\[OPTIONS\]", r"\1[OPTIONS] [SERVER OPTIONS]", text)
+    return re.sub(r"\nOptions:\n(?=\n|$)", "", text)
+
+
+def _words(option: str) -> str:
+    return " ".join(option.split())
 
 
 def _help(*words: str) -> str:

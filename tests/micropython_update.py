@@ -185,6 +185,7 @@ def main(path: str, free_bytes: int) -> None:
         companion_version=None,
         chip_id=None,
         attempts_max=3,
+        needs_manifest=True,
     )
     story = None
     gc.collect()

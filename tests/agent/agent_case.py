@@ -139,6 +139,7 @@ IDENTITY = Identity(
     companion_version="0.1.4",
     chip_id=None,
     attempts_max=3,
+    needs_manifest=True,
 )
 
 
@@ -277,8 +278,8 @@ class Robot:
 
 
 def offered(offer: Offer = OFFER, slots: Slots = RUNS_OLD) -> Robot:
-    """Return a robot that has just taken this offer."""
-    robot = Robot(slots)
+    """Return a robot that has just taken this offer, one that takes bare offers if it is one."""
+    robot = Robot(slots, IDENTITY.replace(needs_manifest=offer.manifest is not None))
     robot.boots()
     robot.on(answer(offer))
     return robot

@@ -190,7 +190,7 @@ def test_an_offer_of_what_runs_already_is_installed_again_by_force() -> None:
 
 def test_an_offer_is_refused_with_its_code_before_anything_is_downloaded() -> None:
     for wrong, code in (
-        (OFFER.replace(sku="heavy", manifest=None), "refused-sku"),
+        (OFFER.replace(manifest=None), "refused-manifest-missing"),
         (OFFER.replace(digest="0" * 64), "refused-manifest-mismatch"),
         (case.offer_of(case.NEW, SPARE_VERSION), "refused-version-order"),
         (case.offer_of(case.NEW, Version(major=0, minor=0, patch=9), rollback=True), "refused-version-floor"),

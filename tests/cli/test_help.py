@@ -14,11 +14,16 @@ HEAVY = {"alembic", "cryptography", "fastapi", "httpx", "msgspec", "pydantic", "
 
 def commands() -> Iterator[tuple[str, Any]]:
     for noun in NOUNS:
-        loaded = load_noun(noun)
-        if isinstance(loaded, TyperGroup):
-            yield from ((f"{noun} {verb}", command) for verb, command in loaded.commands.items())
-        else:
-            yield noun, loaded
+        yield from below(noun, load_noun(noun))
+
+
+def below(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    """Yield a command by its name, or all that a group of commands holds."""
+    if not isinstance(command, TyperGroup):
+        yield name, command
+        return
+    for verb, further in command.commands.items():
+        yield from below(f"{name} {verb}", further)
 
 
 @pytest.mark.parametrize("noun", NOUNS)

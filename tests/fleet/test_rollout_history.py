@@ -172,7 +172,8 @@ def test_a_revoked_key_halts_every_rollout_of_what_it_signed(fleet: FleetCase, s
     if signs == "the manifest":
         release = replace(release, manifest=release.manifest.replace(key_id=bad))
         key = Key(key_id=bad, name="bad", public_key_xy=bytes(64), state=KeyState.ACTIVE, added_at_s=fleet.now_s)
-        fleet.run(lambda rows: (rows.put(key), rows.put(release)))
+        fleet.run(lambda rows: rows.put(key))
+        fleet.run(lambda rows: rows.put(release))
         rollout = fleet.start("0.2.1")
         halted = fleet.run(lambda rows: halt_for_key(rows, bad, "stolen", fleet.now_s, "ada"))
         assert [it.rollout_id for it in halted] == [rollout.rollout_id]

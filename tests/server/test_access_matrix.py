@@ -40,7 +40,7 @@ TABLE = {
     ("POST", "/rotations"): Case(needs=ADMIN, status=404, body={"key_id": "none", "reason": "test"}),
     ("GET", "/rotations/{rotation_id}"): Case(needs=READ, status=404, path="/rotations/none"),
     ("POST", "/rotations/{rotation_id}/new-key"): Case(
-        needs=ADMIN, status=400, path="/rotations/none/new-key", body={"name": "ci", "der_base64": "AAAA"}
+        needs=ADMIN, status=404, path="/rotations/none/new-key", body={"name": "ci", "der_base64": "AAAA"}
     ),
     ("POST", "/rotations/{rotation_id}/transitions"): Case(
         needs=ADMIN, status=400, path="/rotations/none/transitions", body={}

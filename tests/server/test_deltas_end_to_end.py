@@ -84,6 +84,7 @@ class Field:
             companion_version="0.1.4",
             chip_id=0,
             attempts_max=3,
+            needs_manifest=True,
         )
         transport = CountingTransport(self.server.url, token, self.server.ca_path, self.opened)
         self.robots[robot_id] = SimRobot(identity, flash, transport)

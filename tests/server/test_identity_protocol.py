@@ -1,6 +1,7 @@
 """What only a real connection shows: certificates in handshakes, TLS versions, and clients that say nothing."""
 
 import json
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -163,6 +164,72 @@ def is_served(connection: ssl.SSLSocket) -> bool:
         return connection.recv(12) == b"HTTP/1.1 200"
     except OSError:
         return False
+
+
+CHECK = b"GET /v1/check?sku=standard&version=0.2.0 HTTP/1.1\r\nHost: a\r\n"
+
+
+@pytest.fixture
+def asking(server: LiveServer, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ssl.SSLSocket]:
+    """A connection of an enrolled robot that has asked with the same bytes before."""
+    robot_id = f"tls-{abs(hash(request.node.name))}"
+    tls = server.tls
+    tls.load_cert_chain(enrol(server, robot_id, tmp_path))
+    address = urlsplit(server.url)
+    with (
+        socket.create_connection((address.hostname or "", address.port or 0), timeout=20) as plain,
+        tls.wrap_socket(plain, server_hostname=address.hostname) as connection,
+    ):
+        assert [ask(connection, CHECK + b"\r\n") for _ in range(4)] == [[b"204"]] * 4
+        yield connection
+
+
+def ask(connection: ssl.SSLSocket, *pieces: bytes, answers: int = 1) -> list[bytes]:
+    """Send pieces, each in a record of its own; return the status of each answer, all of them without a body."""
+    for piece in pieces:
+        connection.sendall(piece)
+    received = b""
+    while received.count(b"\r\n\r\n") < answers:
+        received += connection.recv(4096)
+    return re.findall(rb"HTTP/1.1 (\d+)", received)
+
+
+def test_bytes_seen_before_are_a_request_only_where_one_begins(asking: ssl.SSLSocket) -> None:
+    # Here they belong to a header that has begun, and to a body.
+    assert ask(asking, CHECK + b"X-Note: ", CHECK + b"\r\n") == [b"204"]
+    body = CHECK + b"\r\n"
+    begin = b"GET /v1/manifest/nothing HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body)
+    asking.sendall(begin)
+    asking.sendall(body)
+    asking.sendall(CHECK + b"Connection: close\r\n\r\n")
+    assert re.findall(rb"HTTP/1.1 (\d+)", until_closed(asking)) == [b"404", b"204"]
+
+
+def test_a_check_seen_before_waits_for_the_answer_that_is_owed(asking: ssl.SSLSocket) -> None:
+    asking.sendall(b"GET /v1/nothing HTTP/1.1\r\nHost: a\r\n\r\n")
+    asking.sendall(CHECK + b"\r\n")
+    asking.sendall(CHECK + b"Connection: close\r\n\r\n")
+    assert re.findall(rb"HTTP/1.1 (\d+)", until_closed(asking)) == [b"404", b"204", b"204"]
+
+
+def test_checks_seen_before_are_answered_each_when_they_come_in_one_piece(asking: ssl.SSLSocket) -> None:
+    assert ask(asking, (CHECK + b"\r\n") * 3, answers=3) == [b"204"] * 3
+
+
+def test_a_request_s_bytes_from_another_s_connection_are_not_that_other_s(
+    server: LiveServer, asking: ssl.SSLSocket
+) -> None:
+    assert ask(asking, CHECK + b"\r\n") == [b"204"]
+    with connect(server) as nobody:
+        nobody.sendall(CHECK + b"\r\n")
+        assert nobody.recv(12) == b"HTTP/1.1 401"
+
+
+def test_a_connection_that_only_asked_what_it_asked_before_is_closed_when_it_falls_silent(
+    asking: ssl.SSLSocket,
+) -> None:
+    assert ask(asking, CHECK + b"\r\n") == [b"204"]
+    assert until_closed(asking) == b""
 
 
 def test_requests_sent_in_one_go_are_answered_in_order(server: LiveServer, tmp_path: Path) -> None:

@@ -129,6 +129,8 @@ def refused(fleet: Bench, answer: Answered, code: str = "refused-sign-in") -> No
         {"iat": None},
         {"nbf": 4_000_000_000},
         {"sub": None},
+        {"email_verified": False},
+        {"email_verified": "false"},
     ],
     ids=str,
 )

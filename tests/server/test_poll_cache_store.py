@@ -10,6 +10,7 @@ import pytest
 from server_bench import NOW_S, SKU, Bench
 from surefoot.fleet.generation import begin_generation, generation
 from surefoot.fleet.ports import Rows
+from surefoot.server.at_once import AtOnce
 from surefoot.server.composition import Application, make_app
 from surefoot.server.poll_cache import PollCache
 from surefoot.server.poll_cache_store import WatchedStore, flush_heard, look, run_poll_cache
@@ -61,6 +62,30 @@ def test_a_stranger_is_never_answered_at_once(fleet: Bench) -> None:
     assert at_once(fleet, "another token") is None
     assert fleet.app.quick(QUESTION.encode(), [], None) is None
     assert fleet.app.quick(QUESTION.encode(), [], "ff" * 32) is None
+
+
+def test_an_answer_given_at_once_is_counted_once(fleet: Bench) -> None:
+    token = fleet.enrol("robot-1")
+    check(fleet, token)
+    assert at_once(fleet, token) is not None
+    figures = asyncio.run(fleet.services.metrics.text(0, fleet.services.read)).decode()
+    assert 'surefoot_requests_total{plane="device",status="204"} 2.0' in figures
+
+
+def test_a_request_seen_before_is_answered_while_it_is_remembered_and_its_answer_holds(fleet: Bench) -> None:
+    settings = fleet.services.settings.model_copy(update={"poll_cache_robots": 1})
+    quick = AtOnce(replace(fleet.services, settings=settings))
+    requests = {}
+    for robot_id in ("robot-1", "robot-2"):
+        token = fleet.enrol(robot_id)
+        check(fleet, token)
+        requests[robot_id] = f"the request of {robot_id}".encode()
+        quick.remember(requests[robot_id], QUESTION.encode(), [(b"authorization", f"Bearer {token}".encode())], None)
+    assert quick.again(requests["robot-1"], None) is None
+    assert quick.again(requests["robot-2"], "ff" * 32) is None
+    assert quick.again(requests["robot-2"], None) is not None
+    fleet.services.polls.suspend()
+    assert quick.again(requests["robot-2"], None) is None
 
 
 def test_a_start_is_offered_and_a_halt_is_heeded_at_the_very_next_check(fleet: Bench) -> None:

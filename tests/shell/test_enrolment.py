@@ -77,3 +77,17 @@ def test_without_code_and_certificate_there_is_nothing_to_renew(server: LiveServ
     missing = tmp_path / "none.pem"
     assert code_of(enrol, server.url, server.ca_path, "enrol-6", None, missing) == "refused-certificate-file"
     assert code_of(enrol, "http://fleet.test", None, "enrol-6", "code", missing) == "refused-url"
+
+
+def test_an_agent_that_runs_on_goes_by_the_certificate_that_was_renewed_meanwhile(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "robot.pem"
+    enrol(server.url, server.ca_path, "enrol-9", invite(server, "enrol-9"), file)
+    transport = HttpsTransport(server.url, None, server.ca_path, file)
+    # After the second renewal the server has forgotten the certificate that the agent began with.
+    enrol(server.url, server.ca_path, "enrol-9", None, file)
+    enrol(server.url, server.ca_path, "enrol-9", None, file)
+    assert transport.exchange(report_of("enrol-9")).next_check_s is not None
+    file.unlink()
+    assert transport.exchange(report_of("enrol-9").replace(seq=2)).next_check_s is not None

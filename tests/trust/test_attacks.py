@@ -92,6 +92,11 @@ def test_wrong_software_an_image_for_another_sku() -> None:
     assert offered(OFFER.replace(manifest=heavy)) == "refused-manifest-mismatch"
 
 
+def test_wrong_software_with_the_manifest_that_names_its_sku_left_out() -> None:
+    assert offered(OFFER.replace(manifest=None)) == "refused-manifest-missing"
+    assert offered(OFFER.replace(manifest=None, sku=None, digest=None)) == "refused-manifest-missing"
+
+
 def test_rollback_to_an_older_signed_release() -> None:
     old = case.offer_of(SPARE, version("0.2.0"))
     assert offered(old) == "refused-version-order"

@@ -24,6 +24,7 @@ GROUND = Ground(
     companion_version="0.1.4",
     ring=KeyRing(keys=(KEY,)),
     verify=case.verify,
+    needs_manifest=False,
     now_s=1_800_000_000,
 )
 HEADER = ImageHeader.parse(case.NEW_FILE[:HEADER_BYTES])

@@ -110,6 +110,7 @@ def ground(state: AgentState) -> Ground:
         companion_version=state.identity.companion_version,
         ring=ring_of(state),
         verify=state.identity.verify,
+        needs_manifest=state.identity.needs_manifest,
         now_s=None,
     )
 

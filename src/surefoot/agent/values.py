@@ -16,7 +16,8 @@ class Identity(Record):
     """Who the robot is; built into the firmware or the companion's configuration, never taken from the network.
 
     `version_floor` is the floor it left the factory with, `chip_id` the chip images must be made for (None: not an
-    ESP32), `attempts_max` the trial boots it spends on one offer by itself.
+    ESP32), `attempts_max` the trial boots it spends on one offer by itself. `needs_manifest` is False only
+    for robots that are told by minimal commands: nothing signed then says which sku an image is for.
     """
 
     __slots__ = (
@@ -29,6 +30,7 @@ class Identity(Record):
         "companion_version",
         "chip_id",
         "attempts_max",
+        "needs_manifest",
     )
     robot_id: str
     sku: str
@@ -39,6 +41,7 @@ class Identity(Record):
     companion_version: "str | None"
     chip_id: "int | None"
     attempts_max: int
+    needs_manifest: bool
 
 
 class SlotImage(Record):

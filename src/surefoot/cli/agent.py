@@ -15,7 +15,7 @@ from surefoot.wire.errors import Refused
 
 DEFAULT_DIRECTORY = Path("var/agent")
 
-Directory = Annotated[Path, typer.Argument(metavar="[DIRECTORY]", help="The robot's directory.")]
+Directory = Annotated[Path, typer.Argument(metavar="DIRECTORY", help="The robot's directory.")]
 
 Ca = Annotated[Path | None, typer.Option("--ca", help="Certificate (PEM) that vouches for the server.")]
 
@@ -35,12 +35,19 @@ def init(
     robot_id: Annotated[str, typer.Option("--robot-id", help="The id it was enrolled with.")],
     sku: Annotated[str, typer.Option("--sku", help="Its hardware type.")],
     server: Annotated[str, typer.Option("--server", help="Address of its server, https://…")],
-    trust: Annotated[list[Path], typer.Option("--trust", help="Public key (DER) whose images it installs.")],
+    trust: Annotated[
+        list[Path],
+        typer.Option("--trust", metavar="<path>", help="Public key (DER) whose images it installs; repeatable."),
+    ],
     image: Annotated[Path, typer.Option("--image", help="The firmware it leaves the factory with.")],
     version: Annotated[str, typer.Option("--version", help="That firmware's version.")],
     token_file: Annotated[Path | None, typer.Option("--token-file", help="File with its token.")] = None,
     certificate_file: Annotated[
         Path | None, typer.Option("--certificate-file", help="In place of a token: what `agent enrol` wrote.")
+    ] = None,
+    metadata_root: Annotated[
+        Path | None,
+        typer.Option("--metadata-root", help="First root.json of signed metadata, which must then list every offer."),
     ] = None,
     ca: Ca = None,
     self_test: Annotated[
@@ -71,11 +78,14 @@ def init(
         certificate_file=None if certificate_file is None else certificate_file.resolve(),
         trusted_keys=tuple(path.resolve() for path in trust),
         ca_file=None if ca is None else ca.resolve(),
+        metadata_root=None if metadata_root is None else metadata_root.resolve(),
         self_test_command=tuple(shlex.split(self_test or "")),
     )
     make_companion(directory, config, firmware, Version.parse(version))
     value = {"directory": str(directory), "robot_id": robot_id, "version": version}
-    output.show(value, as_json, f"Robot {robot_id} runs {version} in {directory}. Next: surefoot agent run --once")
+    where = "" if directory == DEFAULT_DIRECTORY else f" {directory}"
+    following = f"Next: surefoot agent run{where} --once"
+    output.show(value, as_json, f"Robot {robot_id} runs {version} in {directory}. {following}")
 
 
 @app.command(

@@ -82,7 +82,11 @@ def inspect(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="Image of any format that Surefoot knows.")],
     public_keys: Annotated[
         list[Path] | None,
-        typer.Option("--public-key", help="Also check signatures with this public key (DER or PEM); may be repeated."),
+        typer.Option(
+            "--public-key",
+            metavar="<path>",
+            help="Also check signatures with this public key (DER or PEM); repeatable.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -103,7 +107,7 @@ def inspect(
 def verify(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="Image of any format that Surefoot knows.")],
     public_keys: Annotated[
-        list[Path], typer.Option("--public-key", help="Public key to trust (DER or PEM); may be repeated.")
+        list[Path], typer.Option("--public-key", metavar="<path>", help="Public key to trust (DER or PEM); repeatable.")
     ],
     as_json: AsJson = False,
 ) -> None:

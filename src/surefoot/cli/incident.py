@@ -11,7 +11,7 @@ from surefoot.cli.options import AsJson, with_operator
 if TYPE_CHECKING:
     from surefoot.cli.client import OperatorClient
 
-app = noun("See what went wrong with a rollout, and close it when it is over.")
+app = noun("See what went wrong with rollouts, and close it.")
 
 IncidentId = Annotated[str, typer.Argument(metavar="INCIDENT_ID", help="See `surefoot incident list`.")]
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from surefoot.cli import output
+from surefoot.cli import key_rotation, output
 from surefoot.cli.noun import example, noun
 from surefoot.cli.options import AsJson, with_operator
 from surefoot.cli.signers import ask_new_passphrase, open_key
@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from surefoot.trust.keys import PublicKey
 
 app = noun("Make signing keys and tell the server which to trust.")
+app.add_typer(key_rotation.app, name="rotation")
+app.command(
+    epilog=example(
+        'surefoot key rotate release-2026 --reason "laptop stolen"',
+        "surefoot key rotate --new-key file:release-2027.pem --name release-2027",
+        "surefoot key rotate --image robot.img --sku standard --old-key file:release-2026.pem",
+    )
+)(key_rotation.rotate)
 
 
 @app.command(

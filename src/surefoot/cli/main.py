@@ -30,7 +30,7 @@ NOUNS = {
     "trust": "Vouch for releases with signed metadata (TUF).",
     "release": "Publish signed images for robots to install.",
     "rollout": "Bring a release to the fleet, phase by phase.",
-    "incident": "See what went wrong with a rollout, and close it when it is over.",
+    "incident": "See what went wrong with rollouts, and close it.",
     "robot": "Enrol robots and see what they run.",
     "account": "Say who may operate the fleet.",
     "token": "Make and revoke the tokens of accounts.",

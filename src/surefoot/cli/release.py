@@ -42,19 +42,26 @@ def publish(
     ] = None,
     version: Annotated[str | None, typer.Option("--version", help="For a file that names no version itself.")] = None,
     companion_versions: Annotated[
-        list[str] | None, typer.Option("--companion", help="Companion it works with, a line (0.1) or one (0.1.4).")
+        list[str] | None,
+        typer.Option(
+            "--companion", metavar="VERSION", help="Companion it works with, a line (0.1) or one (0.1.4); repeatable."
+        ),
     ] = None,
     from_version_min: Annotated[
         str | None, typer.Option("--from-version-min", help="Lowest running version it can be installed over.")
     ] = None,
     delta_sources: Annotated[
-        list[str] | None, typer.Option("--delta-source", help="Digest of an image that deltas are made from.")
+        list[str] | None,
+        typer.Option(
+            "--delta-source", metavar="DIGEST", help="Digest of an image that deltas are made from; repeatable."
+        ),
     ] = None,
     expires: Annotated[
         datetime | None, typer.Option("--expires", formats=["%Y-%m-%d"], help="Day (UTC) from which nobody begins it.")
     ] = None,
     targets_keys: Annotated[
-        list[str] | None, typer.Option("--targets-key", metavar="URI", help="Further key that signs the metadata.")
+        list[str] | None,
+        typer.Option("--targets-key", metavar="URI", help="Further key that signs the metadata; repeatable."),
     ] = None,
     draft: Annotated[
         Path | None, typer.Option("--metadata", help="File for metadata that others must sign before it is published.")

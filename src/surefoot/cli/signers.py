@@ -15,7 +15,7 @@ Key = Annotated[
     typer.Option(
         "--key",
         metavar="URI",
-        help="Private key to sign with: file:key.pem, or hsm:, awskms:, gcpkms:, azurekms: or vault: and its name there.",
+        help="Private key to sign with: file:key.pem, or hsm:, awskms:, gcpkms:, azurekms:, vault: and its name there.",
     ),
 ]
 

@@ -40,7 +40,7 @@ def create(
         typer.Option(
             "--scope",
             metavar="SCOPE",
-            help=f"What it allows, again for each: {', '.join(Permission)}.",
+            help=f"What it allows, repeatable: {', '.join(Permission)}.",
             show_default="all that the account's role allows",
         ),
     ] = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from surefoot.cli import output
+from surefoot.cli import output, trust_keys
 from surefoot.cli.files import read_file
 from surefoot.cli.noun import example, noun
 from surefoot.cli.options import AsJson, with_operator
@@ -25,6 +25,12 @@ ROOT_FILE = "root.json"
 TARGETS_FILE = "targets.json"
 
 app = noun("Vouch for releases with signed metadata (TUF).")
+app.command(
+    "replace-key",
+    epilog=example(
+        "surefoot trust replace-key OLD_KEY_ID --new-key file:new.pem --root-key file:root.pem --output next"
+    ),
+)(trust_keys.replace_key)
 
 
 @app.command(
@@ -39,16 +45,22 @@ def init(
     operator: "OperatorClient",
     *,
     folder: Annotated[Path, typer.Option("--output", help="Folder for root.json and targets.json; made if needed.")],
-    root_keys: Annotated[list[str], typer.Option("--root-key", metavar="URI", help="Key that signs the root now.")],
+    root_keys: Annotated[
+        list[str], typer.Option("--root-key", metavar="URI", help="Key that signs the root now; repeatable.")
+    ],
     targets_keys: Annotated[
-        list[str], typer.Option("--targets-key", metavar="URI", help="Key that signs lists of targets.")
+        list[str], typer.Option("--targets-key", metavar="URI", help="Key that signs lists of targets; repeatable.")
     ],
     root_publics: Annotated[
-        list[Path] | None, typer.Option("--root-public", help="Public half of a root key that others hold.")
+        list[Path] | None,
+        typer.Option("--root-public", metavar="<path>", help="Public half of a root key that others hold; repeatable."),
     ] = None,
     root_threshold: Annotated[int, typer.Option("--root-threshold", help="Root keys that must sign.", min=1)] = 1,
     targets_publics: Annotated[
-        list[Path] | None, typer.Option("--targets-public", help="Public half of a targets key that others hold.")
+        list[Path] | None,
+        typer.Option(
+            "--targets-public", metavar="<path>", help="Public half of a targets key that others hold; repeatable."
+        ),
     ] = None,
     targets_threshold: Annotated[
         int, typer.Option("--targets-threshold", help="Targets keys that must sign.", min=1)
@@ -78,12 +90,14 @@ def init(
         if (folder / name).exists():
             raise Refused("refused-file-exists", f"{folder / name} exists: choose another folder for a new root.")
         _write(folder / name, document.to_bytes())
+    signed = len(root_signers) >= root_threshold and len(targets_signers) >= targets_threshold
+    first = "" if signed else "have others sign with `surefoot trust sign`, then "
     value = {"root": str(folder / ROOT_FILE), "targets": str(folder / TARGETS_FILE), "online_key_id": online.key_id}
     output.show(
         value,
         as_json,
         f"Made {value['root']} and {value['targets']}; the server's own key is {online.short_id}.",
-        f"Next: have others sign with `surefoot trust sign`, then surefoot trust publish {folder}",
+        f"Next: {first}surefoot trust publish {folder}",
         f"Companions need {value['root']} as metadata_root.",
     )
 

@@ -2,6 +2,9 @@
 
 Of a code and of a token only the SHA-256 is kept, of a certificate the SHA-256 of its DER bytes. A certificate counts
 while its row is there: enrolling a robot again or revoking it drops the rows of its earlier ones.
+
+What stands for a revoked robot's token begins with `REVOKED`, as no SHA-256 does: its factory's certificate, which
+nobody can take back, lets it in no more until it enrolled with a code.
 """
 
 from dataclasses import dataclass, replace
@@ -10,6 +13,8 @@ from surefoot.fleet.model import HistoryEntry, Robot
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.robots import check_names
 from surefoot.wire.errors import Refused
+
+REVOKED = "revoked:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +87,14 @@ def enrol_by_factory(rows: Rows, certificate: RobotCertificate, unused_token_sha
     """Let this certificate be the only credential of a robot that proved itself with its factory's certificate.
 
     Raises:
-        Refused: `not-found-robot` unless an operator made the robot known before.
+        Refused: `not-found-robot` unless an operator made the robot known before; `refused-certificate` when it was
+            revoked since.
     """
     known = rows.robot(certificate.robot_id)
     if known is None:
         raise Refused("not-found-robot", f"The fleet has no robot {certificate.robot_id}: add it first.")
+    if known.token_sha256.startswith(REVOKED):
+        raise unknown_certificate()
     return _admit(rows, certificate, known.sku, unused_token_sha256, now_s)
 
 
@@ -116,7 +124,7 @@ def revoke(rows: Rows, robot_id: str, unused_token_sha256: str, now_s: float) ->
     _drop_certificates(rows, robot_id)
     for code in rows.find(EnrolmentCode, robot_id=robot_id):
         rows.drop(EnrolmentCode, code.code_sha256)
-    robot = replace(robot, token_sha256=unused_token_sha256)
+    robot = replace(robot, token_sha256=REVOKED + unused_token_sha256[len(REVOKED) :])
     rows.put_robot(robot)
     _tell(rows, robot_id, "Its credentials were revoked.", now_s)
     return robot

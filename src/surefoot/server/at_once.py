@@ -1,7 +1,7 @@
 """Answers the checks of robots that have nothing to fetch at once: no task, no database, and the next time no parsing.
 
-A robot asks in the same bytes again and again. Their hash tells which question they were and whose, which the poll cache
-then looks up as for any other; nothing secret is kept.
+A robot asks in the same bytes again and again. Their hash tells which question they were and whose, which the poll
+cache then looks up as for any other; nothing secret is kept.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """The composition root: fills every port, makes what a first start lacks, and joins the two planes."""
 
+import os
 import time
-from pathlib import Path
 
 from starlette.types import Receive, Scope, Send
 
@@ -11,6 +11,7 @@ from surefoot.server import device_api
 from surefoot.server.at_once import AtOnce
 from surefoot.server.certificates import CERTIFICATES_FOLDER, FleetCa
 from surefoot.server.device_api import DeviceApi
+from surefoot.server.files import PRIVATE
 from surefoot.server.ids import new_id
 from surefoot.server.metadata_key import ensure_metadata_key
 from surefoot.server.oidc import identity_provider
@@ -42,8 +43,14 @@ def database_url(settings: ServerSettings) -> str:
     return settings.database_url or f"sqlite:///{settings.data_dir.resolve() / DATABASE_FILE}"
 
 
-def prepare_data_dir(data_dir: Path) -> None:
-    """Make what a first start lacks in a data directory, beside its certificates: the operator token and a key."""
+def prepare_data_dir(settings: ServerSettings) -> None:
+    """Make what a first start lacks in a data directory, beside its certificates: database, operator token, a key."""
+    data_dir = settings.data_dir
+    if settings.database_url is None:
+        # It holds secrets, and somebody else may have made the directory, for all to enter. SQLite gives the files it
+        # puts beside the database the same mode.
+        os.close(os.open(data_dir / DATABASE_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE))
+        (data_dir / DATABASE_FILE).chmod(PRIVATE)
     ensure_operator_token(data_dir / OPERATOR_TOKEN_FILE)
     ensure_metadata_key(data_dir)
 

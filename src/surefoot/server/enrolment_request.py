@@ -21,14 +21,16 @@ def parse_request(pem: str) -> tuple[str, CertificatePublicKeyTypes]:
     try:
         request = x509.load_pem_x509_csr(pem.encode())
         key = request.public_key()
-        signed = request.is_signature_valid
+        # Judged first: checking a signature by a key of some other kind takes whoever asks for it no time, and us much.
+        strong = _is_strong(key)
+        signed = strong and request.is_signature_valid
         names = [name.value for name in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise Refused("refused-csr-format", "The certificate request cannot be read: send PKCS#10 in PEM.") from None
+    if not strong:
+        raise Refused("refused-csr", "The request's key is neither ECDSA P-256 nor RSA of 2048 bits: make another.")
     if not signed:
         raise Refused("refused-csr", "The certificate request is not signed with its own key: make it anew.")
-    if not _is_strong(key):
-        raise Refused("refused-csr", "The request's key is neither ECDSA P-256 nor RSA of 2048 bits: make another.")
     if len(names) != 1 or not isinstance(names[0], str) or not 0 < len(names[0]) <= limits.ROBOT_ID_CHARS_MAX:
         raise Refused("refused-csr", "The request's common name is not one robot id: make it anew.")
     return names[0], key

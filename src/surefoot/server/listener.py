@@ -1,12 +1,14 @@
 """One process that answers: its services, its event loop, and uvicorn on a socket that somebody bound."""
 
 import asyncio
+import resource
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from typing import Any
 
 import uvicorn
 import uvloop
@@ -14,6 +16,7 @@ import uvloop
 from surefoot.server.certificates import CertificatePaths
 from surefoot.server.composition import make_app, open_services
 from surefoot.server.engine import run_engine
+from surefoot.server.garbage import search_rarely
 from surefoot.server.identity_protocol import robot_protocol
 from surefoot.server.poll_cache_store import run_poll_cache
 from surefoot.server.services import Services
@@ -22,6 +25,8 @@ from surefoot.server.tls import server_tls_context
 
 # Below the database pool's limit, so that no thread has to wait for a connection.
 THREADS = 12
+# Open files that are no connections: the database, images on their way, and what the interpreter holds.
+FILES_RESERVED = 64
 
 
 class Listener:
@@ -51,7 +56,9 @@ class Listener:
         with closing(services.store):
             self._server = _Server(self._config(services), on_ready)
             self._server.should_exit = self._stopped
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            if threading.current_thread() is threading.main_thread():
+                search_rarely()
+            with asyncio.Runner(loop_factory=lambda: _Loop(self._settings.header_timeout_s)) as runner:
                 runner.run(_serve(services, self._server, listening))
 
     def stop(self) -> None:
@@ -68,7 +75,7 @@ class Listener:
         client_cas = [paths.ca] if settings.factory_ca is None else [paths.ca, settings.factory_ca]
         return uvicorn.Config(
             app,
-            http=robot_protocol(quick, settings.header_timeout_s, settings.connections_max),
+            http=robot_protocol(quick, settings.header_timeout_s, _connections_max(settings.connections_max)),
             timeout_keep_alive=settings.idle_timeout_s,
             ws="none",
             lifespan="off",
@@ -79,6 +86,32 @@ class Listener:
             timeout_graceful_shutdown=settings.stop_timeout_s,
             ssl_context_factory=lambda _config, _default: server_tls_context(paths.server, client_cas),
         )
+
+
+class _Loop(uvloop.Loop):
+    """An event loop whose servers wait for a handshake as long as for a request's headers, and no minute longer.
+
+    Who connects and says nothing is not among the connections yet, and takes an open file all the same.
+    """
+
+    def __init__(self, handshake_timeout_s: float) -> None:
+        super().__init__()
+        self._handshake_timeout_s = handshake_timeout_s
+
+    async def create_server(self, *args: Any, **options: Any) -> Any:
+        """Listen, as any loop does."""
+        return await super().create_server(*args, ssl_handshake_timeout=self._handshake_timeout_s, **options)
+
+
+def _connections_max(wanted: int) -> int:
+    """Return how many connections this process may hold open, raising its limit of open files as far as it may."""
+    needed = wanted + FILES_RESERVED
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return wanted
+    reached = needed if hard == resource.RLIM_INFINITY else min(hard, needed)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (reached, hard))
+    return max(1, reached - FILES_RESERVED)
 
 
 class _Server(uvicorn.Server):

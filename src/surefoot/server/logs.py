@@ -9,6 +9,8 @@ import logging
 from datetime import UTC, datetime
 from typing import Literal
 
+# Their own levels tell of addresses with secrets in them, of headers and of bodies: httpx names every URL it asks.
+TALKATIVE = ("httpx", "httpcore", "authlib", "joserfc", "boto3", "botocore", "s3transfer", "urllib3", "psycopg")
 TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
@@ -35,5 +37,5 @@ def configure_logging(level: str, form: Literal["text", "json"] = "text") -> Non
     handler.setFormatter(JsonLines() if form == "json" else logging.Formatter(TEXT))
     logging.basicConfig(level=level, handlers=[handler])
     # What these say of every start repeats ours.
-    for name in ("uvicorn.error", "alembic"):
+    for name in ("uvicorn.error", "alembic", *TALKATIVE):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -73,7 +73,8 @@ class IdentityProvider:
         """Exchange the code for an id token and return whom it names.
 
         Raises:
-            Refused: `refused-sign-in` when the provider refuses the code or its token does not hold.
+            Refused: `refused-sign-in` when the provider refuses the code, its token does not hold, or it names an
+                account by a mail address that anyone could have claimed.
             Interrupted: `interrupted-sign-in`.
         """
         async with self._http() as http:
@@ -82,6 +83,10 @@ class IdentityProvider:
             keys = await _json(http.get(_https(metadata, "jwks_uri")))
         claims = self._believed(id_token, keys, sign_in.nonce, now_s)
         name = claims.get(self.name_claim) or claims["sub"]
+        # Some providers say it as a word.
+        if self.name_claim == "email" and str(claims.get("email_verified", True)).lower() == "false":
+            detail = "Your identity provider has not verified your mail address: have it verified there, then sign in."
+            raise Refused("refused-sign-in", detail)
         return Identity(subject=f"{self.issuer} {claims['sub']}", name=str(name), role=self._role(claims))
 
     def _http(self) -> httpx.AsyncClient:

@@ -56,7 +56,7 @@ class LineOut(Model):
         return cls(**{name: getattr(line, name) for name in cls.model_fields})
 
 
-class RobotsOut(Model):
+class RobotGroupOut(Model):
     """Robots that are alike: how many, and the first of them by id."""
 
     count: int
@@ -71,15 +71,17 @@ class RobotsOut(Model):
 class WhereaboutsOut(Model):
     """Robots that ran the release: back on another image, not back, and silent."""
 
-    back: RobotsOut
-    not_back: RobotsOut
-    silent: RobotsOut
+    back: RobotGroupOut
+    not_back: RobotGroupOut
+    silent: RobotGroupOut
 
     @classmethod
     def of(cls, found: Whereabouts) -> Self:
         """Show where robots are."""
         return cls(
-            back=RobotsOut.of(found.back), not_back=RobotsOut.of(found.not_back), silent=RobotsOut.of(found.silent)
+            back=RobotGroupOut.of(found.back),
+            not_back=RobotGroupOut.of(found.not_back),
+            silent=RobotGroupOut.of(found.silent),
         )
 
 

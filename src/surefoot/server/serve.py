@@ -50,7 +50,7 @@ class FleetServer:
             folder = settings.data_dir / CERTIFICATES_FOLDER
             paths = ensure_certificates(folder, addresses.hosts, datetime.now(UTC))
             # Made here, once: workers that start together would each make their own.
-            prepare_data_dir(settings.data_dir)
+            prepare_data_dir(settings)
             stack.callback(server_file.unlink, missing_ok=True)
 
             def ready() -> None:

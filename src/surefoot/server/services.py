@@ -8,6 +8,7 @@ from typing import TypeVar
 from surefoot.fleet.documents import OnlineKey
 from surefoot.fleet.ports import Blobs, Rows, Store
 from surefoot.fleet.settings import FleetSettings
+from surefoot.server.arrivals import Arrivals
 from surefoot.server.certificates import FleetCa
 from surefoot.server.leadership import Leadership
 from surefoot.server.metrics import Metrics
@@ -37,6 +38,7 @@ class Services:
     metadata_key: OnlineKey | None = None
     leadership: Leadership = field(default_factory=Leadership)
     metrics: Metrics = field(default_factory=Metrics)
+    arrivals: Arrivals = field(default_factory=Arrivals)
 
     async def read(self, work: Callable[[Rows], T]) -> T:
         """Run a reading transaction without holding up the event loop."""
@@ -44,4 +46,4 @@ class Services:
 
     async def write(self, work: Callable[[Rows], T], *, about: str | None = None) -> T:
         """Run a transaction, about this robot if one is named; return once it is durable."""
-        return await asyncio.wrap_future(self.store.submit(work, about=about))
+        return await self.arrivals.wait(self.store.submit(work, about=about))

@@ -108,7 +108,11 @@ def _is_public(text: str) -> bool:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
         if inner is not None:
             return _is_public(str(inner))
+        if address not in _GLOBAL_UNICAST:
+            # Some of the rest leads into the own network, such as fec0::/10 and translators' 64:ff9b:1::/48.
+            return False
     return address.is_global and not address.is_multicast
 
 
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")

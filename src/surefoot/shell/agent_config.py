@@ -28,6 +28,7 @@ class AgentConfig:
     in DER; `ca_file` vouches for the server; with `metadata_root`, a first root, signed metadata must vouch for offers;
     `driver` names what is updated, `controller_…` how to reach it if that is a controller.
 
+    With `needs_manifest = false` it takes offers that no signed manifest comes with, whose sku nobody vouches for.
     `self_test_command` is run on trial, once for each check with its name behind it, and passes with exit code 0;
     `conditions_command` prints the robot's conditions as a JSON object (`agent.preflight.Conditions`).
     """
@@ -46,6 +47,7 @@ class AgentConfig:
     controller_token_file: Path | None = None
     self_test_command: tuple[str, ...] = ()
     conditions_command: tuple[str, ...] = ()
+    needs_manifest: bool = True
 
 
 def read_config(directory: Path) -> AgentConfig:
@@ -70,6 +72,7 @@ def read_config(directory: Path) -> AgentConfig:
         controller_token_file=_optional_path(fields, "controller_token_file"),
         self_test_command=tuple(str(word) for word in fields.array("self_test_command", 64)),
         conditions_command=tuple(str(word) for word in fields.array("conditions_command", 64)),
+        needs_manifest=fields.flag("needs_manifest") if fields.has("needs_manifest") else True,
     )
     if (config.token_file is None) == (config.certificate_file is None):
         raise Refused(CODE, f"{path} names both or none of token_file and certificate_file: name one of them.")
@@ -87,6 +90,7 @@ def config_text(config: AgentConfig) -> str:
         "driver": config.driver,
         "self_test_command": list(config.self_test_command),
         "conditions_command": list(config.conditions_command),
+        "needs_manifest": config.needs_manifest,
     }
     for name in ("token_file", "certificate_file", "ca_file", "metadata_root"):
         if getattr(config, name) is not None:
@@ -115,6 +119,7 @@ def identity_of(config: AgentConfig) -> Identity:
         companion_version=None,
         chip_id=None,
         attempts_max=3,
+        needs_manifest=config.needs_manifest,
     )
 
 

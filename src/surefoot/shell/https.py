@@ -16,6 +16,7 @@ from surefoot.wire.report import Report, encode_report
 
 TIMEOUT_S = 15.0
 REDIRECTS_MAX = 3
+PIECE_BYTES = 64 * 1024
 REDIRECTS = (301, 302, 303, 307, 308)
 # The server says of these that it will not serve the file again; of anything else another try may end better.
 GONE = (404, 410)
@@ -72,7 +73,8 @@ class HttpsTransport:
         ca_file: The certificates that may vouch for the server, in PEM; None for the system's.
         certificate_file: The robot's key and certificate chain, in PEM, if it has a certificate.
 
-    Token and certificate are shown to this server only, never to where a download is redirected.
+    Token and certificate are shown to this server only, never to where a download is redirected. A certificate that was
+    renewed counts from the next connection on: the server forgets earlier ones while an agent runs on for months.
     """
 
     def __init__(
@@ -85,6 +87,8 @@ class HttpsTransport:
         host, port, self._base = https_parts(server_url)
         self._origin = (host, port)
         self._credentials = {} if token is None else {"Authorization": f"Bearer {token}"}
+        self._ca_file, self._certificate_file = ca_file, certificate_file
+        self._certificate_seen = _stamp(certificate_file)
         self._tls = tls_context(ca_file, certificate_file)
         self._tls_elsewhere = tls_context(ca_file, None)
 
@@ -126,7 +130,10 @@ class HttpsTransport:
         """
         for _ in range(REDIRECTS_MAX + 1):
             answer = self._get(url, sha256, first_byte)
-            if _begins_at(answer, first_byte):
+            if answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {first_byte}-"):
+                return answer
+            if answer.status == 200:
+                _skip(answer, first_byte)
                 return answer
             answer.close()
             if answer.status in GONE:
@@ -142,10 +149,10 @@ class HttpsTransport:
         if parts.scheme != "https" or not parts.hostname:
             raise Refused("refused-url", "The image's address is not https: offer one that is.")
         origin = (parts.hostname, parts.port or 443)
-        # If-Range: bytes of another file must never be put behind those of this one.
-        headers = {"Range": f"bytes={first_byte}-", "If-Range": f'"{sha256}"', "Accept-Encoding": "identity"}
+        headers = {"Range": f"bytes={first_byte}-", "Accept-Encoding": "identity"}
         if origin == self._origin:
-            headers |= self._credentials
+            # Only this server names files by their SHA-256: another one would take it for a file that has changed.
+            headers |= {**self._credentials, "If-Range": f'"{sha256}"'}
         path = parts.path + (f"?{parts.query}" if parts.query else "")
         return self._ask(origin, "GET", path, headers, "download-interrupted")
 
@@ -159,7 +166,7 @@ class HttpsTransport:
         body: bytes | None = None,
     ) -> HttpsDownload:
         """Send a request and return the answer's beginning; a failure is `Interrupted` with this code."""
-        tls = self._tls if origin == self._origin else self._tls_elsewhere
+        tls = self._own_tls() if origin == self._origin else self._tls_elsewhere
         connection = http.client.HTTPSConnection(origin[0], origin[1], timeout=TIMEOUT_S, context=tls)
         try:
             connection.request(method, path, body=body, headers=headers)
@@ -167,6 +174,15 @@ class HttpsTransport:
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise Interrupted(code, f"{origin[0]} does not answer ({error}): check the way to it.") from error
+
+    def _own_tls(self) -> ssl.SSLContext:
+        seen = _stamp(self._certificate_file)
+        if seen != self._certificate_seen:
+            # A file that cannot be read is no reason to give up the certificate that came from it before.
+            with contextlib.suppress(Refused):
+                self._tls = tls_context(self._ca_file, self._certificate_file)
+                self._certificate_seen = seen
+        return self._tls
 
 
 def https_parts(server_url: str) -> tuple[str, int, str]:
@@ -194,10 +210,26 @@ def tls_context(ca_file: Path | None, certificate_file: Path | None) -> ssl.SSLC
     return context
 
 
-def _begins_at(answer: HttpsDownload, first_byte: int) -> bool:
-    if answer.status == 206:
-        return answer.headers.get("Content-Range", "").startswith(f"bytes {first_byte}-")
-    return answer.status == 200 and first_byte == 0
+def _stamp(path: Path | None) -> tuple[int, int] | None:
+    try:
+        found = None if path is None else path.stat()
+    except OSError:
+        return None
+    return None if found is None else (found.st_ino, found.st_mtime_ns)
+
+
+def _skip(answer: HttpsDownload, length_bytes: int) -> None:
+    """Read over what the robot has of a file that comes whole; were it another one, its digest would show it."""
+    try:
+        while length_bytes:
+            skipped = answer.read(min(length_bytes, PIECE_BYTES))
+            if not skipped:
+                detail = "The file ends before the byte where the robot goes on: it is asked again later."
+                raise Interrupted("download-interrupted", detail)
+            length_bytes -= len(skipped)
+    except Interrupted:
+        answer.close()
+        raise
 
 
 def problem_of(body: bytes, status: int) -> tuple[str, str]:

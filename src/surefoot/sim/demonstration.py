@@ -235,4 +235,5 @@ def _identity(robot_id: str, signer: Signer) -> Identity:
         companion_version="0.1.4",
         chip_id=0,
         attempts_max=3,
+        needs_manifest=True,
     )

@@ -64,6 +64,7 @@ class Foundry:
             companion_version="0.1.4",
             chip_id=0,
             attempts_max=3,
+            needs_manifest=True,
         )
 
 

@@ -12,7 +12,7 @@ from surefoot.fleet.deltas import BuiltDelta, delta_id
 from surefoot.fleet.keys import trust_key
 from surefoot.fleet.look import tick
 from surefoot.fleet.model import Release, Rollout
-from surefoot.fleet.ports import Rows
+from surefoot.fleet.ports import Rows, Store
 from surefoot.fleet.releases import check_image, publish
 from surefoot.fleet.robots import RobotStatus, enrol_robot, robot_status
 from surefoot.fleet.rollouts import start_rollout
@@ -40,10 +40,10 @@ verify_once = lru_cache(maxsize=None)(p256.verify)
 
 
 class SimFleet:
-    """A fleet in `directory`, with time that stands still unless it is moved."""
+    """A fleet in `directory`, its rows elsewhere if a store is given, with time that stands still unless it is moved."""
 
-    def __init__(self, directory: Path, signer: Signer) -> None:
-        self.store = SqlStore(f"sqlite:///{directory / 'fleet.db'}")
+    def __init__(self, directory: Path, signer: Signer, store: Store | None = None) -> None:
+        self.store = store or SqlStore(f"sqlite:///{directory / 'fleet.db'}")
         self.blobs = DirectoryBlobs(directory / "images")
         self.now_s = 1_700_000_000.0
         self._signer = signer
@@ -115,6 +115,7 @@ class SimFleet:
             companion_version="0.1.4",
             chip_id=0,
             attempts_max=3,
+            needs_manifest=True,
         )
 
     def status(self, robot_id: str) -> RobotStatus:

@@ -1,4 +1,4 @@
-"""HTTPS as a light robot speaks it: to any of several servers, with connections that stay open, counting what arrives."""
+"""HTTPS as a light robot speaks it: to any of several servers, over connections that stay open."""
 
 import http.client
 import random
@@ -32,7 +32,7 @@ class Counts:
 
 
 class LightClient:
-    """Requests with a bearer token, each to a server that chance picks. One thread at a time.
+    """Requests with a bearer token, each to a server that chance picks among those that listen. One thread at a time.
 
     Args:
         ports: Where the servers listen on this machine.
@@ -69,11 +69,7 @@ class LightClient:
             stop_at_bytes: Hang up after so many bytes of the answer.
             on_bytes: Is told how many bytes of a body arrived, also of an answer that then breaks off.
         """
-        port = self._chance.choice(self._ports)
-        connection = self._open.get(port)
-        if connection is None:
-            connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=TIMEOUT_S, context=self._tls)
-            self._open[port] = connection
+        port, connection = self._connect()
         self.counts.requests += 1
         whole = False
         try:
@@ -88,9 +84,11 @@ class LightClient:
                 if response.status < 300:
                     on_bytes(len(piece))
             expected = response.headers.get("Content-Length")
-            whole = response.isclosed() or stop_at_bytes is None
-            if stop_at_bytes is None and expected is not None and len(data) != int(expected):
+            whole = expected is None or len(data) == int(expected)
+            if not whole and stop_at_bytes is None:
                 raise http.client.IncompleteRead(bytes(data))
+            # Read to its end, it still keeps its connection to itself until then.
+            response.close()
         except LOST:
             self.counts.lost += 1
             whole = False
@@ -100,6 +98,23 @@ class LightClient:
                 self._open.pop(port).close()
         self.counts.statuses[response.status] = self.counts.statuses.get(response.status, 0) + 1
         return Answer(status=response.status, headers=dict(response.headers), body=bytes(data))
+
+    def _connect(self) -> tuple[int, http.client.HTTPSConnection]:
+        """Go to the next server where one does not listen, as a proxy in front of them does."""
+        refused: OSError = ConnectionRefusedError()
+        for port in self._chance.sample(self._ports, len(self._ports)):
+            if port in self._open:
+                return port, self._open[port]
+            connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=TIMEOUT_S, context=self._tls)
+            try:
+                connection.connect()
+            except OSError as error:
+                connection.close()
+                refused = error
+                continue
+            self._open[port] = connection
+            return port, connection
+        raise refused
 
     def close(self) -> None:
         """Hang up everywhere."""

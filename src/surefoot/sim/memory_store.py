@@ -68,9 +68,8 @@ class MemoryRows(MemoryEngineRows):
             else:
                 self._tables[table][key] = old
         for table, order in self._orders.items():
-            kept = dict(self._tables[table])
-            self._tables[table].clear()
-            self._tables[table].update((key, kept[key]) for key in order)
+            for key in order:
+                self._tables[table][key] = self._tables[table].pop(key)
 
     def get(self, kind: type[V], key: str) -> V | None:
         return self._tables[_name_of(kind)].get(key)
@@ -171,9 +170,6 @@ class MemoryRows(MemoryEngineRows):
     def count_by_status(self, rollout_id: str) -> dict[Status, int]:
         return dict(Counter(assignment.status for assignment in self._of(rollout_id)))
 
-    def add_assignment(self, assignment: Assignment) -> None:
-        self.put_assignment(assignment)
-
     def put_assignment(self, assignment: Assignment) -> None:
         place = (assignment.rollout_id, assignment.robot_id)
         self._require(assignment.rollout_id in self._tables[_name_of(Rollout)])
@@ -184,6 +180,8 @@ class MemoryRows(MemoryEngineRows):
             self._put("newest", assignment.robot_id, assignment.assignment_id)
             self._put("by_rollout", place, assignment.assignment_id)
         self._put("assignments", assignment.assignment_id, assignment)
+
+    add_assignment = put_assignment
 
     def _of(self, rollout_id: str) -> list[Assignment]:
         return [known for known in self._tables["assignments"].values() if known.rollout_id == rollout_id]

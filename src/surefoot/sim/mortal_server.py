@@ -39,7 +39,7 @@ class Killed(BaseException):
     """The server's process died here."""
 
 
-class _MortalRows:
+class MortalRows:
     """Rows whose server dies at the n-th use of them."""
 
     def __init__(self, rows: Rows, statements: int) -> None:
@@ -173,7 +173,7 @@ class MortalServer:
         statements = self._faults.dice[Fault.KILL].randrange(STATEMENTS_MAX)
         where = "behind its commit"
         try:
-            self._bear(lambda rows: work(cast(Rows, _MortalRows(rows, statements))))
+            self._bear(lambda rows: work(cast(Rows, MortalRows(rows, statements))))
         except Killed:
             where = f"before statement {statements + 1} of its work"
         down_s = self._faults.dice[Fault.KILL].uniform(0.0, OUTAGE_S_MAX) ** 2 / OUTAGE_S_MAX

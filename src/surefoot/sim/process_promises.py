@@ -9,6 +9,7 @@ from itertools import pairwise
 from surefoot.fleet import audit
 from surefoot.fleet.lease import Lease
 from surefoot.fleet.model import Facts, Rollout, RolloutState
+from surefoot.fleet.ports import Rows
 from surefoot.fleet.rollout_history import RolloutAction, RolloutChange
 
 # A report's place among its robot's others, of one epoch: (boot, seq).
@@ -40,8 +41,12 @@ def within_download_limit(limit: int, taken: Iterable[tuple[int, int]]) -> str |
     return None if downloads <= limit else f"it received {downloads} downloads of bytes, and {limit} are allowed"
 
 
-def within_capacity(rollout: Rollout, open_assignments: int) -> str | None:
+def within_capacity(rollout: Rollout, open_assignments: int, changes: Sequence[RolloutChange]) -> str | None:
     """No more assignments are open than the plan's capacity."""
+    # A pause frees the places of robots that were offered the release and have not spoken since: those that took it
+    # all the same cannot be stopped, and come on top of who is offered it after the pause.
+    if any(change.action is RolloutAction.PAUSED for change in changes):
+        return None
     allowed = rollout.plan.capacity
     return None if open_assignments <= allowed else f"{open_assignments} are open, and the plan allows {allowed}"
 
@@ -73,6 +78,17 @@ _FOLLOWING: Mapping[RolloutState, tuple[RolloutAction, ...]] = {
     RolloutState.HALTED: (RolloutAction.RESUMED,),
     RolloutState.FINISHED: (),
 }
+
+
+def passed_with_its_robots(rollout: Rollout, changes: Sequence[RolloutChange], rows: Rows) -> str | None:
+    """A phase that names its robots passes after all of them have installed the release."""
+    opened = [change for change in changes if change.action is RolloutAction.PHASE_OPENED]
+    for change in opened:
+        for robot_id in rollout.plan.phases[change.phase - 1].robots:
+            found = rows.assignment_for(rollout.rollout_id, robot_id)
+            if found is None or found.installed_at_s is None or found.installed_at_s > change.at_s:
+                return f"phase {change.phase} opened at {change.at_s} ({change.reason}), and {robot_id} has {found}"
+    return None
 
 
 def told_once(
@@ -142,6 +158,11 @@ _WORDS = {
 def answers_as_agreed(unexpected: Sequence[str]) -> str | None:
     """Every answer is one that the protocol knows, and never a server's error."""
     return unexpected[0] if unexpected else None
+
+
+def runs_to_its_end(failed: str | None) -> str | None:
+    """The run goes on to its end and comes to rest: else it would prove nothing."""
+    return failed
 
 
 def sentence_of(promise: Callable[..., str | None]) -> str:

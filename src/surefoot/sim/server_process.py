@@ -8,28 +8,33 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from surefoot.server.__main__ import main as serve
 from surefoot.server.serve import SERVER_FILE
 from surefoot.wire.errors import Interrupted
 
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 15.0
 _PR_SET_PDEATHSIG = 1
 
 
 class ServerProcess:
-    """A server on `data_dir` and a fixed port, with settings as in `SUREFOOT_…` without the prefix."""
+    """A server on `data_dir` and a fixed port, with settings as in `SUREFOOT_…` without the prefix.
 
-    def __init__(self, data_dir: Path, port: int, **settings: str) -> None:
+    `variables` are what else its environment holds.
+    """
+
+    def __init__(self, data_dir: Path, port: int, variables: Mapping[str, str] | None = None, **settings: str) -> None:
         self.url = f"https://127.0.0.1:{port}"
         self.starts = 0
         self._data_dir = data_dir
         self._process: subprocess.Popen[bytes] | None = None
         named = {"data_dir": str(data_dir), "port": str(port), "host": "127.0.0.1", **settings}
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SUREFOOT_")}
-        self._environment = inherited | {f"SUREFOOT_{name.upper()}": value for name, value in named.items()}
+        own = {f"SUREFOOT_{name.upper()}": value for name, value in named.items()}
+        self._environment = {**inherited, **(variables or {}), **own}
 
     def start(self) -> None:
         """Start it and return when it listens.
@@ -62,6 +67,16 @@ class ServerProcess:
             return False
         self.start()
         return True
+
+    def kill(self) -> None:
+        """End it without a chance to do anything more."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(STOP_TIMEOUT_S)
+
+    def log(self) -> str:
+        """Return what it logged, over all its starts."""
+        return self._log_path.read_text(errors="replace")
 
     def stop(self) -> None:
         """Let it finish what it is answering, and end it."""

@@ -32,7 +32,8 @@ FACTS = (
     .join_from(facts_table, heard, heard.c.robot_id == facts_table.c.robot_id)
     .where(facts_table.c.robot_id == bindparam("robot_id"))
 )
-# All robots in one parameter, which the database takes apart itself: the interpreter is free meanwhile to answer others.
+# All robots in one parameter, which the database takes apart itself: the interpreter answers others meanwhile. Where
+# two processes wait for each other's rows, PostgreSQL tells one of them to try again.
 SET_HEARD_LATER = {
     "sqlite": text(
         "UPDATE heard SET heard_at_s = said.value FROM json_each(:heard) AS said"

@@ -25,16 +25,26 @@ class Ground(Record):
     """What the robot stands on when it judges: its sku, what runs, its version floor, and the keys it trusts.
 
     `running_version` is None when nothing signed names the running image's version, `companion_version` when there is
-    no companion. `verify` checks one signature. `now_s` is the time (Unix seconds), None when the robot does not know.
+    no companion. `verify` checks one signature. `needs_manifest` tells that nothing is taken on unsigned words alone. `now_s` is the time (Unix seconds), None when the robot does not know.
     """
 
-    __slots__ = ("sku", "running_version", "version_floor", "companion_version", "ring", "verify", "now_s")
+    __slots__ = (
+        "sku",
+        "running_version",
+        "version_floor",
+        "companion_version",
+        "ring",
+        "verify",
+        "needs_manifest",
+        "now_s",
+    )
     sku: str
     running_version: "Version | None"
     version_floor: Version
     companion_version: "str | None"
     ring: KeyRing
     verify: "Verify"
+    needs_manifest: bool
     now_s: "int | None"
 
 
@@ -75,6 +85,9 @@ def check_offer(offer: Offer, ground: Ground) -> "Manifest | None":
             `refused-version-too-old`, `refused-companion`, `refused-key-format`.
     """
     manifest = None
+    if offer.manifest is None and ground.needs_manifest:
+        # The image's own signature does not cover its sku: who left the manifest out could send another sku's image.
+        raise Refused("refused-manifest-missing", f"The offer of {offer.version} has no manifest: publish it with one.")
     if offer.manifest is not None:
         manifest = believe_manifest(offer.manifest, ground.ring, ground.verify)
         check_manifest_of(manifest, offer.sku, offer.version, offer.digest)

@@ -13,6 +13,7 @@ CODES = {
     "refused-digest": "The image's SHA-256 is not the one its header or manifest names: build or fetch it again.",
     "refused-signature": "No trusted key signed the image: sign it with a key the robot trusts.",
     "refused-manifest-format": "The manifest is not a manifest: make it again.",
+    "refused-manifest-missing": "The offer came without a signed manifest, which the robot needs: publish it with one.",
     "refused-manifest-signature": "No trusted key signed the manifest: sign it with a key the robot trusts.",
     "refused-manifest-mismatch": "The manifest speaks of another image than the offer: publish the release again.",
     "refused-manifest-expired": "The manifest's time is over: publish the release again.",
