@@ -20,6 +20,7 @@ http {{
     listen 127.0.0.1:{port} ssl; ssl_certificate {pem}; ssl_certificate_key {pem}; ssl_protocols TLSv1.2 TLSv1.3;
     root {folder}/files;
     location = /plain {{ return 200 "ok"; }}
+    location = /v1/check {{ return 200 "ok"; }}
   }}
 }}
 """

@@ -9,6 +9,7 @@ _FENCE = re.compile(r"^```console(?P<flag> stays-up)?\n(?P<body>.*?)^```$", re.M
 _VARYING = re.compile(
     r"(?P<url>https://127\.0\.0\.1:\d+)"
     r"|(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ)"
+    r"|(?P<date>\b\d{4}-\d\d-\d\d\b)"
     r"|(?P<id>\b01[0-9A-HJKMNP-TV-Z]{24}\b)"
     r"|(?P<digest>\b[0-9a-f]{64}\b)"
     r"|(?P<short>\b[0-9a-f]{16}\b)"

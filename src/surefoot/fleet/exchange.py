@@ -54,7 +54,7 @@ def exchange(
     facts, stale = take_report(rows, report, now_s)
     said = facts.report.assignment
     acknowledged = said.id if said is not None and said.state in TERMINAL_STATES else None
-    judged = _judged(rows, robot, facts, now_s, new_id)
+    judged = _judged(rows, robot, facts, now_s, new_id, told=not stale and facts.received_at_s == now_s)
     if judged is None:
         next_check_s = pace(robot, settings, busy=False)
         return Answer(acknowledged=acknowledged, offer=None, cancelled=None, stale=stale, next_check_s=next_check_s)
@@ -105,13 +105,15 @@ def _judged(
     now_s: float,
     new_id: Callable[[], str],
     polled: Version | None = None,
+    *,
+    told: bool = False,
 ) -> Judged | None:
     """Return the recorded verdict on the robot's newest assignment, made now if a newer rollout's door is open.
 
     The one it has is judged first: how it ended is recorded before another takes its place.
     """
     current = rows.newest_assignment(robot.robot_id)
-    judged = None if current is None else _recorded(rows, current, facts, now_s)
+    judged = None if current is None else _recorded(rows, current, facts, now_s, told=told)
     # Nothing is begun while an image is on trial, and its end would be recorded nowhere.
     if judged is not None and judged.verdict.status in _TRYING:
         return judged
@@ -121,8 +123,10 @@ def _judged(
     return judged if newer is None else _recorded(rows, newer, facts, now_s)
 
 
-def _recorded(rows: Rows, assignment: Assignment, facts: Facts | None, now_s: float) -> Judged:
-    judged = judge(rows, assignment, facts, now_s)
+def _recorded(
+    rows: Rows, assignment: Assignment, facts: Facts | None, now_s: float, *, told: bool = False
+) -> Judged:
+    judged = judge(rows, assignment, facts, now_s, told=told)
     return replace(judged, assignment=record_verdict(rows, judged, now_s))
 
 

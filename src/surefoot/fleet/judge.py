@@ -19,17 +19,27 @@ class Judged:
     verdict: Verdict
 
 
-def judge(rows: Rows, assignment: Assignment, facts: Facts | None, now_s: float) -> Judged:
-    """Derive the verdict on one assignment from the latest facts; nothing is written."""
+def judge(rows: Rows, assignment: Assignment, facts: Facts | None, now_s: float, *, told: bool = False) -> Judged:
+    """Derive the verdict on one assignment from the latest facts; nothing is written.
+
+    `told` means that the robot has said them just now: what they do not speak of, it does not have.
+    """
     release = rows.get(Release, assignment.release_id)
     rollout = rows.get(Rollout, assignment.rollout_id)
     if release is None or rollout is None:
         raise Damaged("damaged-assignment", f"Assignment {assignment.assignment_id} has no release: restore a backup.")
-    return judge_for(rows, rollout, release, assignment, facts, now_s)
+    return judge_for(rows, rollout, release, assignment, facts, now_s, told=told)
 
 
 def judge_for(
-    rows: Rows, rollout: Rollout, release: Release, assignment: Assignment, facts: Facts | None, now_s: float
+    rows: Rows,
+    rollout: Rollout,
+    release: Release,
+    assignment: Assignment,
+    facts: Facts | None,
+    now_s: float,
+    *,
+    told: bool = False,
 ) -> Judged:
     """Derive the verdict where rollout and release are known already."""
     wanted = Wanted(
@@ -47,6 +57,8 @@ def judge_for(
         # An outage excuses those who could not report in it; who was silent before stays so until it speaks.
         watched_since_s=0.0 if assignment.status is Status.SILENT else rollout.watched_since_s,
         held=closed_by(rows, rollout, release),
+        # While a rollout is paused, an offer made before may still be taken: others must not get its place meanwhile.
+        keeps_place=assignment.is_open and not told,
     )
     verdict = reconcile(wanted, facts, record, now_s)
     # A second try needs a place like the first: those who had theirs and went back do not come on top.

@@ -58,7 +58,8 @@ class Record:
     """What the server holds about the assignment.
 
     `held` is the named refusal under which the offer waits, if any; times are Unix seconds. Before `watched_since_s`
-    the server was not there to hear anyone, so nobody was silent then.
+    the server was not there to hear anyone, so nobody was silent then. `keeps_place` tells that the robot holds a place
+    by an offer it has not answered yet, and may be following.
     """
 
     assigned_at_s: float
@@ -68,6 +69,7 @@ class Record:
     repair_drift: bool
     watched_since_s: float = 0.0
     held: str | None = None
+    keeps_place: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +203,7 @@ def reconcile(wanted: Wanted | None, facts: Facts | None, record: Record | None,
         reason=row.reason,
         next_order=order,
         failed=row.failed,
-        is_open=not overdue and (busy or (row.order is Order.OFFER and held is None)),
+        is_open=not overdue and (busy or (row.order is Order.OFFER and (held is None or record.keeps_place))),
         silent_since_s=heard_at_s if overdue else None,
     )
 

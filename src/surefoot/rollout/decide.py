@@ -80,7 +80,7 @@ def decide(plan: Plan, standing: Standing, facts: RolloutFacts) -> Decision:
     # Who is away does not hold up the others; but nothing passes on the word of nobody, nor without who was named.
     if facts.unheard and (phase.robots or not facts.installed):
         return Wait(reason=f"{_robots(facts.unheard)} not heard from in phase {phase.name}.")
-    if is_last and not facts.installed:
+    if (is_last or phase.robots) and not facts.installed:
         return Wait(reason="No robot has installed the release yet.")
     if standing.soaked_s < phase.soak_s:
         return Wait(reason=f"Phase {phase.name} soaks for another {phase.soak_s - standing.soaked_s:.0f} s.")
