@@ -6,8 +6,8 @@ from typing import Any, cast
 from scripts.docs_markdown import code, page, table
 
 from surefoot.server import problems
-from surefoot.server.device_openapi import device_description
-from surefoot.server.operator_api import make_operator_app
+from surefoot.server.devices.openapi import device_description
+from surefoot.server.operators.api import make_operator_app
 from surefoot.server.services import Services
 from surefoot.wire import limits
 

@@ -188,7 +188,17 @@ def test_the_new_key_is_another_one_and_an_active_one(case: Case) -> None:
         ({"by": NEW}, "refused-manifest-signature"),
         ({"signer": NEW, "by": OLD}, "refused-signature"),
     ],
-    ids=str,
+    ids=[
+        "none",
+        "the old one kept",
+        "a third one too",
+        "only a third",
+        "only the old",
+        "not newer",
+        "manifest by the new",
+        "both by the new",
+        "image by the new",
+    ],
 )
 def test_a_transition_release_hands_robots_over_to_the_new_key_alone_and_is_signed_by_the_old_one(
     case: Case, how: dict[str, Any], code: str

@@ -27,16 +27,16 @@ from surefoot.fleet.documents import read_document
 from surefoot.fleet.metadata import store_metadata
 from surefoot.fleet.ports import Rows
 from surefoot.rollout.plan import plan_from_object
-from surefoot.server import operator_api
 from surefoot.server.config_file import read_config
-from surefoot.server.device_api import parse_question
-from surefoot.server.enrolment_request import parse_request
-from surefoot.server.identity import IdentityGate
-from surefoot.server.oidc import parse_roles
-from surefoot.server.operator_models import Model
-from surefoot.server.operator_release_models import ManifestModel
-from surefoot.server.ranges import names_etag, parse_range
-from surefoot.server.sessions import cookie_of
+from surefoot.server.devices.api import parse_question
+from surefoot.server.devices.enrolment_request import parse_request
+from surefoot.server.devices.identity import IdentityGate
+from surefoot.server.devices.ranges import names_etag, parse_range
+from surefoot.server.operators import api as operator_api
+from surefoot.server.operators.models import Model
+from surefoot.server.operators.oidc import parse_roles
+from surefoot.server.operators.release_models import ManifestModel
+from surefoot.server.operators.sessions import cookie_of
 from surefoot.server.tokens import bearer_sha256
 from surefoot.shell import agent_config
 from surefoot.shell.controller_http import Controller

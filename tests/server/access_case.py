@@ -9,7 +9,7 @@ from server_bench import NOW_S, Bench
 from surefoot.fleet.access import PERMISSIONS_OF, Account, ApiToken, Permission, Role
 from surefoot.fleet.accounts import DAY_S, create_account, create_token
 from surefoot.fleet.audit import Entry
-from surefoot.server.sessions import COOKIE, csrf_token, start_session
+from surefoot.server.operators.sessions import COOKIE, csrf_token, start_session
 from surefoot.server.tokens import token_sha256
 
 ORIGIN = "https://fleet.test"

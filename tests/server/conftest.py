@@ -10,7 +10,7 @@ from live_server import LiveServer
 from server_bench import NOW_S, OPERATOR_TOKEN, Bench
 from surefoot.fleet.settings import FleetSettings
 from surefoot.server.composition import make_app
-from surefoot.server.passwords import Passwords
+from surefoot.server.operators.passwords import Passwords
 from surefoot.server.services import Services
 from surefoot.server.settings import load_settings
 from surefoot.server.tokens import token_sha256

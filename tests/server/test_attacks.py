@@ -20,16 +20,16 @@ from uvicorn.server import ServerState
 
 import databases
 from live_server import LiveServer
+from server.devices.test_enrolment import check, enrol, invite
+from server.devices.test_protocol import CHECK, connect, until_closed
+from server.devices.test_protocol import enrol as enrol_live
 from server.robot_keys import NOW, OtherCa, csr, name_of
-from server.test_enrolment import check, enrol, invite
-from server.test_identity_protocol import CHECK, connect, until_closed
-from server.test_identity_protocol import enrol as enrol_live
 from server_bench import Bench
 from support import code_of
 from surefoot.server.certificates import FleetCa, ensure_certificates
 from surefoot.server.composition import make_app
-from surefoot.server.enrolment_request import parse_request
-from surefoot.server.identity_protocol import PIPELINE_MAX, UNHEARD_BYTES_MAX, robot_protocol
+from surefoot.server.devices.enrolment_request import parse_request
+from surefoot.server.devices.protocol import PIPELINE_MAX, UNHEARD_BYTES_MAX, robot_protocol
 from surefoot.server.logs import configure_logging
 from surefoot.server.webhooks import Post, Sender
 

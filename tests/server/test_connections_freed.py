@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from surefoot.server.identity_protocol import RobotProtocol
+from surefoot.server.devices.protocol import RobotProtocol
 from surefoot.server.serve import FleetServer
 from surefoot.server.settings import load_settings
 

@@ -32,7 +32,7 @@ def test_a_server_killed_in_the_middle_of_a_rollout_loses_nothing(tmp_path: Path
             killed.append(server_pid(tmp_path))
             os.kill(killed[0], signal.SIGKILL)
 
-    server = ServerProcess(tmp_path, free_port(), **SERVER_SETTINGS)
+    server = ServerProcess(tmp_path, free_port(), SERVER_SETTINGS)
     server.start()
     try:
         with connect(server=server.url, token_file=None, ca=None, data=tmp_path) as operator:

@@ -50,7 +50,7 @@ def demo(
     with ExitStack() as stack:
         stop = stack.enter_context(_stopped_by_signals())
         directory = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="surefoot-demo-")))
-        server = ServerProcess(directory, port or free_port(), **SERVER_SETTINGS)
+        server = ServerProcess(directory, port or free_port(), SERVER_SETTINGS)
         server.start()
         stack.callback(server.stop)
         operator = stack.enter_context(connect(server=server.url, token_file=None, ca=None, data=directory))

@@ -123,9 +123,7 @@ def _judged(
     return judged if newer is None else _recorded(rows, newer, facts, now_s)
 
 
-def _recorded(
-    rows: Rows, assignment: Assignment, facts: Facts | None, now_s: float, *, told: bool = False
-) -> Judged:
+def _recorded(rows: Rows, assignment: Assignment, facts: Facts | None, now_s: float, *, told: bool = False) -> Judged:
     judged = judge(rows, assignment, facts, now_s, told=told)
     return replace(judged, assignment=record_verdict(rows, judged, now_s))
 

@@ -7,18 +7,18 @@ from starlette.types import Receive, Scope, Send
 
 from surefoot.fleet.ports import Blobs
 from surefoot.fleet.settings import FleetSettings
-from surefoot.server import device_api
-from surefoot.server.at_once import AtOnce
 from surefoot.server.certificates import CERTIFICATES_FOLDER, FleetCa
-from surefoot.server.device_api import DeviceApi
+from surefoot.server.devices import api as device_api
+from surefoot.server.devices.api import DeviceApi
+from surefoot.server.devices.at_once import AtOnce
+from surefoot.server.devices.poll_cache import PollCache
+from surefoot.server.devices.poll_cache_store import WatchedStore
 from surefoot.server.files import PRIVATE
 from surefoot.server.ids import new_id
 from surefoot.server.metadata_key import ensure_metadata_key
-from surefoot.server.oidc import identity_provider
-from surefoot.server.operator_api import make_operator_app
-from surefoot.server.operator_gate import OperatorGate
-from surefoot.server.poll_cache import PollCache
-from surefoot.server.poll_cache_store import WatchedStore
+from surefoot.server.operators.api import make_operator_app
+from surefoot.server.operators.gate import OperatorGate
+from surefoot.server.operators.oidc import identity_provider
 from surefoot.server.services import Services
 from surefoot.server.settings import ServerSettings
 from surefoot.server.tokens import ensure_operator_token, token_sha256

@@ -13,7 +13,7 @@ from surefoot.fleet.look import look_at, to_look_at
 from surefoot.fleet.ports import Rows
 from surefoot.server.courier import Courier
 from surefoot.server.delta_builder import DeltaBuilder
-from surefoot.server.metadata import Freshness
+from surefoot.server.devices.metadata import Freshness
 from surefoot.server.services import Services
 from surefoot.server.surveys import Surveys
 from surefoot.wire.errors import Interrupted, SurefootError

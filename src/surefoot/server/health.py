@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from surefoot.fleet.model import Key
-from surefoot.server.dependencies import ServicesDependency
+from surefoot.server.operators.dependencies import ServicesDependency
 from surefoot.server.services import Services
 
 router = APIRouter(tags=["health"])

@@ -15,10 +15,10 @@ import uvloop
 
 from surefoot.server.certificates import CertificatePaths
 from surefoot.server.composition import make_app, open_services
+from surefoot.server.devices.poll_cache_store import run_poll_cache
+from surefoot.server.devices.protocol import robot_protocol
 from surefoot.server.engine import run_engine
 from surefoot.server.garbage import search_rarely
-from surefoot.server.identity_protocol import robot_protocol
-from surefoot.server.poll_cache_store import run_poll_cache
 from surefoot.server.services import Services
 from surefoot.server.settings import ServerSettings
 from surefoot.server.tls import server_tls_context

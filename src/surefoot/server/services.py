@@ -10,11 +10,11 @@ from surefoot.fleet.ports import Blobs, Rows, Store
 from surefoot.fleet.settings import FleetSettings
 from surefoot.server.arrivals import Arrivals
 from surefoot.server.certificates import FleetCa
+from surefoot.server.devices.poll_cache import PollCache
 from surefoot.server.leadership import Leadership
 from surefoot.server.metrics import Metrics
-from surefoot.server.oidc import IdentityProvider
-from surefoot.server.passwords import Passwords
-from surefoot.server.poll_cache import PollCache
+from surefoot.server.operators.oidc import IdentityProvider
+from surefoot.server.operators.passwords import Passwords
 from surefoot.server.settings import ServerSettings
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from surefoot.fleet.access import Account, ApiToken
 from surefoot.fleet.accounts import permissions_of
 from surefoot.fleet.ports import Rows
 from surefoot.server.files import PRIVATE, write_atomically
-from surefoot.server.permissions import Actor, How
+from surefoot.server.operators.permissions import Actor, How
 from surefoot.wire.errors import Refused
 
 # By this beginning a token is found where it should not be, such as in a repository.

@@ -40,7 +40,7 @@ verify_once = lru_cache(maxsize=None)(p256.verify)
 
 
 class SimFleet:
-    """A fleet in `directory`, its rows elsewhere if a store is given, with time that stands still unless it is moved."""
+    """A fleet in `directory`, its rows elsewhere if a store is given; time stands still unless it is moved."""
 
     def __init__(self, directory: Path, signer: Signer, store: Store | None = None) -> None:
         self.store = store or SqlStore(f"sqlite:///{directory / 'fleet.db'}")

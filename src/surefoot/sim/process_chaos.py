@@ -88,7 +88,7 @@ class ProcessChaos:
         # Servers trust the webhook's certificate, which their own authority made.
         trust = {"SSL_CERT_FILE": str(self._folders[0] / "tls" / "ca.pem")}
         self._servers = tuple(
-            ServerProcess(folder, port, trust, **settings)
+            ServerProcess(folder, port, settings, trust)
             for folder, port in zip(self._folders, self._ports, strict=True)
         )
         # Set in this order: when nobody is killed any more, and when robots stop.

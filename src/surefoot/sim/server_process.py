@@ -26,7 +26,9 @@ class ServerProcess:
     `variables` are what else its environment holds.
     """
 
-    def __init__(self, data_dir: Path, port: int, variables: Mapping[str, str] | None = None, **settings: str) -> None:
+    def __init__(
+        self, data_dir: Path, port: int, settings: Mapping[str, str], variables: Mapping[str, str] | None = None
+    ) -> None:
         self.url = f"https://127.0.0.1:{port}"
         self.starts = 0
         self._data_dir = data_dir

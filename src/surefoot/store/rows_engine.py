@@ -111,7 +111,7 @@ class EngineRows(Overlay):
 
     def count_delta_sources(self, sku: str) -> dict[str, int]:
         self._settle(Robot, Facts)
-        return {digest: count for digest, count in self._connection.execute(COUNT_DELTA_SOURCES, {"sku": sku})}
+        return dict(self._connection.execute(COUNT_DELTA_SOURCES, {"sku": sku}).all())
 
     def mean_install_s(self) -> float | None:
         self._settle(Assignment)

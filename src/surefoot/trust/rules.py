@@ -25,7 +25,8 @@ class Ground(Record):
     """What the robot stands on when it judges: its sku, what runs, its version floor, and the keys it trusts.
 
     `running_version` is None when nothing signed names the running image's version, `companion_version` when there is
-    no companion. `verify` checks one signature. `needs_manifest` tells that nothing is taken on unsigned words alone. `now_s` is the time (Unix seconds), None when the robot does not know.
+    no companion. `verify` checks one signature. `needs_manifest` tells that nothing is taken on unsigned words alone.
+    `now_s` is the time (Unix seconds), None when the robot does not know.
     """
 
     __slots__ = (

@@ -215,6 +215,6 @@ NAMED_REFUSALS = {
     "at-capacity": "As many robots as the plan allows are updating now.",
     "wrong-format": "The rollout's release is not of a format that the robot installs.",
     "key-revoked": "The key that signed the rollout's release is being rotated, revoked or destroyed.",
-    "untrusted-key": "The robot does not trust the key that signed the rollout's release: it needs a transition release.",
+    "untrusted-key": "The robot does not trust the key that signed the release: it needs a transition release first.",
     "newer-version": "The robot runs a newer version already.",
 }

@@ -25,8 +25,9 @@ class Manifest(Record):
     speaks with its companion, and `companion_versions` are the companions it works with: a line (`0.1`) or one version
     (`0.1.4`) each, any where there are none. `from_version_min` is the lowest running version it can be installed over,
     `version_floor` the floor a robot sets once it has confirmed the image. `delta_sources` are the digests of images
-    that deltas to this one are made from; `trusted_keys` (64 bytes X || Y each) are the keys a robot trusts once it has
-    confirmed the image, in place of those before, and none where they stay; after `expires_at_s` (Unix seconds) nobody begins to install it.
+    that deltas to this one are made from. `trusted_keys` (64 bytes X || Y each) are the keys a robot trusts once it has
+    confirmed the image, in place of those before, and none where they stay. After `expires_at_s` (Unix seconds) nobody
+    begins to install it.
     """
 
     __slots__ = (

@@ -1,0 +1,1 @@
+"""What robots reach: checks, reports, images, enrolment, and who they are."""

@@ -1,0 +1,1 @@
+"""What operators reach: accounts, sessions, and a route for everything they may do."""

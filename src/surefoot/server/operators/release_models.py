@@ -1,0 +1,158 @@
+"""Images, releases and rollouts as operators send and get them."""
+
+from typing import Any, Self
+
+from pydantic import Field
+
+from surefoot.fleet.model import Release, RolloutState, Status
+from surefoot.fleet.rollout_history import RolloutAction, RolloutChange
+from surefoot.fleet.rollouts import RolloutProgress
+from surefoot.rollout.plan import plan_to_object
+from surefoot.server.operators.models import Model
+from surefoot.wire.manifest import SignedManifest, signed_manifest_from_object, signed_manifest_to_object
+from surefoot.wire.metadata import TARGETS_BYTES_MAX
+
+
+class ImageOut(Model):
+    """A stored image; `version` is null where the file names none, `key_id` where it carries no signature."""
+
+    sha256: str
+    size_bytes: int
+    format: str
+    version: str | None
+    digest: str
+    key_id: str | None
+
+
+class ManifestModel(Model):
+    """A signed manifest: the exact bytes as text, the key's id, the raw r ‖ s signature in hex."""
+
+    payload: str
+    key_id: str
+    signature: str
+
+    def signed(self) -> SignedManifest:
+        """Return the value; `Refused` (`refused-manifest-format`)."""
+        return signed_manifest_from_object(self.model_dump())
+
+
+class ReleaseIn(Model):
+    """A stored image to publish for a sku; `targets` is the signed list that names it, where metadata is set up."""
+
+    sku: str
+    sha256: str
+    manifest: ManifestModel
+    targets: str | None = Field(default=None, max_length=TARGETS_BYTES_MAX)
+
+
+class ReleaseOut(Model):
+    """A release; `sha256` and `size_bytes` are of the file, `digest` of the image inside.
+
+    `deltas` counts the shorter ways to it that robots are offered now.
+    """
+
+    release_id: str
+    sku: str
+    version: str
+    sha256: str
+    size_bytes: int
+    format: str
+    digest: str
+    key_id: str
+    published_at_s: float
+    stable: bool
+    recalled_at_s: float | None
+    deltas: int
+    manifest: ManifestModel
+
+    @classmethod
+    def of(cls, release: Release, deltas: int = 0) -> Self:
+        """Show a release."""
+        plain = ("release_id", "sku", "sha256", "size_bytes", "format", "digest", "key_id", "published_at_s")
+        return cls(
+            version=str(release.version),
+            manifest=ManifestModel(**signed_manifest_to_object(release.manifest)),
+            stable=release.stable,
+            recalled_at_s=release.recalled_at_s,
+            deltas=deltas if release.recalled_at_s is None else 0,
+            **{name: getattr(release, name) for name in plain},
+        )
+
+
+class ReleasesOut(Model):
+    """All releases, newest first."""
+
+    releases: list[ReleaseOut]
+
+
+class RolloutIn(Model):
+    """A release to bring to its sku; without a plan by the default one."""
+
+    release_id: str
+    plan: dict[str, Any] | None = None
+
+
+class ReasonIn(Model):
+    """Why a rollout is paused, resumed or halted."""
+
+    reason: str = Field(default="", max_length=500)
+
+
+class ChangeOut(Model):
+    """One change of a rollout: who made it, why, when, and where the rollout stood behind it."""
+
+    number: int
+    at_s: float
+    who: str
+    action: RolloutAction
+    state: RolloutState
+    phase: int
+    reason: str
+
+    @classmethod
+    def of(cls, change: RolloutChange) -> Self:
+        """Show a change."""
+        return cls(**{name: getattr(change, name) for name in cls.model_fields})
+
+
+class RolloutOut(Model):
+    """A rollout, where it stands and why, its robots counted by status, and its newest changes, oldest first.
+
+    `rolls_back` names the recalled release that the rollout leads robots back from, null for any other rollout.
+    """
+
+    rollout_id: str
+    release_id: str
+    sku: str
+    version: str
+    state: RolloutState
+    reason: str
+    phase: int
+    phase_name: str
+    phase_opened_at_s: float
+    started_at_s: float
+    plan: dict[str, Any]
+    counts: dict[Status, int]
+    rolls_back: str | None
+    changes: list[ChangeOut]
+
+    @classmethod
+    def of(cls, progress: RolloutProgress) -> Self:
+        """Show a rollout's progress."""
+        rollout = progress.rollout
+        plain = ("rollout_id", "release_id", "sku", "state", "reason", "phase", "phase_opened_at_s", "started_at_s")
+        return cls(
+            version=str(progress.release.version),
+            phase_name=progress.phase_name,
+            plan=plan_to_object(rollout.plan),
+            counts=progress.counts,
+            rolls_back=rollout.rolls_back,
+            changes=[ChangeOut.of(change) for change in progress.changes],
+            **{name: getattr(rollout, name) for name in plain},
+        )
+
+
+class RolloutsOut(Model):
+    """All rollouts, newest first."""
+
+    rollouts: list[RolloutOut]

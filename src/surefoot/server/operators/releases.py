@@ -1,0 +1,79 @@
+"""Images and releases, for operators."""
+
+import asyncio
+import hashlib
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+
+from surefoot.fleet import audit
+from surefoot.fleet.deltas import count_offered, files_of
+from surefoot.fleet.metadata import vouch_for
+from surefoot.fleet.model import Release
+from surefoot.fleet.ports import Rows
+from surefoot.fleet.releases import check_image, publish
+from surefoot.server.asgi import ClientGone, read_body
+from surefoot.server.operators.dependencies import ServicesDependency
+from surefoot.server.operators.metadata import encoded
+from surefoot.server.operators.permissions import Actor, Permission, needs
+from surefoot.server.operators.release_models import ImageOut, ReleaseIn, ReleaseOut, ReleasesOut
+from surefoot.wire.errors import Interrupted, Refused
+
+Publisher = Annotated[Actor, needs(Permission.PUBLISH)]
+
+router = APIRouter()
+
+_IMAGE_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {"application/octet-stream": {}}}}
+
+
+@router.put("/images/{sha256}", tags=["images"], status_code=201, openapi_extra=_IMAGE_BODY)
+async def put_image(services: ServicesDependency, actor: Publisher, sha256: str, request: Request) -> ImageOut:
+    """Store a signed image under the SHA-256 of its file; nothing is stored that no active key signed."""
+    settings = services.settings
+    async with request.app.state.uploads:
+        try:
+            data = await read_body(
+                dict(request.headers.raw), request.receive, settings.image_bytes_max, settings.image_timeout_s
+            )
+        except ClientGone:
+            raise Interrupted("interrupted-body", "The image did not arrive whole: send it again.") from None
+        found = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
+        if found != sha256:
+            raise Refused("refused-sha256", f"The file has the SHA-256 {found}, not the one it was sent under.")
+        payload = await services.read(lambda rows: check_image(rows, data))
+        await asyncio.to_thread(services.blobs.put, sha256, data)
+    stored = {"version": payload.version, "size_bytes": len(data), "digest": payload.digest}
+    await services.write(
+        lambda rows: audit.record(rows, actor.name, "image.store", sha256, None, stored, None, services.now_s())
+    )
+    return ImageOut(
+        sha256=sha256,
+        size_bytes=len(data),
+        format=payload.format,
+        version=None if payload.version is None else str(payload.version),
+        digest=payload.digest,
+        key_id=payload.key_id,
+    )
+
+
+@router.get("/releases", tags=["releases"], dependencies=[needs(Permission.READ)])
+async def get_releases(services: ServicesDependency) -> ReleasesOut:
+    """List the releases."""
+    found, deltas = await services.read(lambda rows: (rows.find(Release, newest_first=True), count_offered(rows)))
+    return ReleasesOut(releases=[ReleaseOut.of(release, deltas[release.release_id]) for release in found])
+
+
+@router.post("/releases", tags=["releases"], status_code=201)
+async def post_release(services: ServicesDependency, actor: Publisher, body: ReleaseIn) -> ReleaseOut:
+    """Publish a stored image for a sku; doing it again changes nothing."""
+    manifest, targets, now_s = body.manifest.signed(), encoded(body.targets), services.now_s()
+
+    def work(rows: Rows) -> ReleaseOut:
+        new_id = services.new_id()
+        release = publish(rows, services.blobs, new_id, body.sku, body.sha256, manifest, now_s)
+        if release.release_id == new_id:
+            audit.record(rows, actor.name, "release.publish", new_id, None, release, None, now_s)
+        vouch_for(rows, release, targets, services.metadata_key, now_s)
+        return ReleaseOut.of(release, len(files_of(rows, release.release_id)))
+
+    return await services.write(work)
