@@ -465,6 +465,49 @@ def test_a_rollback_worth_another_try_keeps_its_place(fleet: FleetCase) -> None:
     assert places(fleet, rollout_id) == 1
 
 
+def paused_after_an_offer(fleet: FleetCase) -> tuple[str, Voice, Voice]:
+    """Offer the one place there is to robot-1, pause, and let the engine look."""
+    first, second = fleet.enrol("robot-1"), fleet.enrol("robot-2")
+    rollout_id = fleet.start("0.2.1", ONE_PLACE).rollout_id
+    fleet.offered(first)
+    pause(fleet, rollout_id)
+    fleet.tick(after_s=1)
+    return rollout_id, first, second
+
+
+def test_who_was_offered_the_release_before_a_pause_keeps_its_place_as_it_may_be_following(fleet: FleetCase) -> None:
+    rollout_id, first, second = paused_after_an_offer(fleet)
+    assert places(fleet, rollout_id) == 1
+    resume(fleet, rollout_id)
+    assert fleet.hear(second).offer is None
+    assert fleet.status("robot-2").verdict.code == "at-capacity"
+    first.says(fleet.assignment("robot-1").assignment_id, "downloading", attempts=0)
+    fleet.hear(first)
+    assert places(fleet, rollout_id) == 1
+
+
+def test_who_says_in_a_pause_that_it_has_nothing_in_hand_gives_its_place_back(fleet: FleetCase) -> None:
+    rollout_id, first, second = paused_after_an_offer(fleet)
+    assert fleet.hear(first).offer is None
+    assert places(fleet, rollout_id) == 0
+    fleet.tick(after_s=1)
+    resume(fleet, rollout_id)
+    assert fleet.hear(second).offer is not None
+    assert fleet.hear(first).offer is None
+    assert (fleet.assignment("robot-1").code, places(fleet, rollout_id)) == ("at-capacity", 1)
+
+
+def test_a_report_from_before_the_offer_frees_no_place_in_a_pause(fleet: FleetCase) -> None:
+    first = fleet.enrol("robot-1")
+    rollout_id = fleet.start("0.2.1", ONE_PLACE).rollout_id
+    late = first.report()
+    fleet.offered(first)
+    pause(fleet, rollout_id)
+    fleet.now_s += 1
+    assert fleet.deliver(first, late).stale
+    assert places(fleet, rollout_id) == 1
+
+
 def test_a_repair_of_drift_needs_a_place_like_a_first_offer(fleet: FleetCase) -> None:
     drifting, updating = fleet.enrol("robot-1"), fleet.enrol("robot-2")
     fleet.start("0.2.1", ONE_PLACE)

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from fleet.fleet_case import FleetCase
 from support import code_of
 from surefoot.fleet.outbox import OutboxEntry, OutboxState
 from surefoot.fleet.rollouts import halt_rollout
-from surefoot.fleet.webhooks import Event, Webhook, add_webhook, announce, remove_webhook, signature
+from surefoot.fleet.webhooks import Event, Webhook, add_webhook, announce, remove_webhook, signature, without_path
 
 
 def add(fleet: FleetCase, *events: Event, webhook_id: str = "hook-1", url: str = "https://ops.test/in") -> Webhook:
@@ -87,6 +88,12 @@ def test_a_removed_webhook_is_told_nothing_any_more_not_even_what_waits(fleet: F
 )
 def test_an_address_that_is_not_plain_https_is_refused(fleet: FleetCase, url: str) -> None:
     assert code_of(lambda: add(fleet, url=url)) == "refused-webhook"
+
+
+@pytest.mark.parametrize("rest", ["", "/", "/hidden", "/in?hidden=1", "?hidden", "#hidden"])
+def test_an_address_is_told_without_what_may_be_a_secret_in_it(fleet: FleetCase, rest: str) -> None:
+    webhook = add(fleet, url=f"https://ops.test:8443{rest}")
+    assert without_path(webhook) == replace(webhook, url="https://ops.test:8443")
 
 
 def test_a_receiver_can_check_the_signature_with_nothing_but_the_secret() -> None:

@@ -63,10 +63,18 @@ def test_a_share_of_the_fleet_passes_without_those_who_are_away_once_someone_ins
     )
 
 
-def test_a_phase_that_takes_in_no_robot_at_all_passes_unless_it_is_the_last() -> None:
-    nobody = replace(SETTLED, installed=0)
-    assert isinstance(decide(PLAN, at(CANARY), nobody), OpenPhase)
-    assert decide(PLAN, at(FULL), nobody) == Wait(reason="No robot has installed the release yet.")
+@pytest.mark.parametrize("phase", [CANARY, WIDER])
+def test_a_share_that_takes_in_no_robot_at_all_passes(phase: int) -> None:
+    assert isinstance(decide(PLAN, at(phase), replace(SETTLED, installed=0)), OpenPhase)
+
+
+@pytest.mark.parametrize("phase", [INTERNAL, FULL])
+def test_a_phase_that_names_robots_and_the_last_do_not_pass_while_nobody_installed(phase: int) -> None:
+    for failed in ((), failures(1)):
+        facts = replace(SETTLED, installed=0, failed=failed)
+        assert decide(replace(PLAN, failures_max=1), at(phase), facts) == Wait(
+            reason="No robot has installed the release yet."
+        )
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -155,3 +156,25 @@ def test_a_companion_that_gets_no_metadata_begins_nothing_and_still_reports(
     assert companion.run_once().journal.state == "idle"
     assert any(line.startswith("interrupted-metadata") for line in lines)
     assert operator.get("/api/v1/robots/blind")["report"]["code"] == "refused-metadata-expired"
+
+
+def test_stale_news_spends_no_attempt_and_the_offer_is_taken_once_the_news_is_fresh(
+    tmp_path: Path, server: LiveServer, operator: OperatorClient, root: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+    companion = make_robot(tmp_path / "stale", server, operator, root, lines)
+    publish(operator, "stale")
+    with monkeypatch.context() as ahead:
+        # Two days ahead, all the news that the server signs for one day is over.
+        clock_s = time.time
+        ahead.setattr(time, "time", lambda: clock_s() + 2 * 86400)
+        wrong = Companion(tmp_path / "stale", lines.append)
+        for _ in range(EVERYONE["attempts_max"] + 1):
+            assert wrong.run_once().journal.offer is None
+            robot = operator.get("/api/v1/robots/stale")
+            assert (robot["status"], robot["report"]["code"]) == ("waiting", "refused-metadata-expired")
+            assert "assignment" not in robot["report"]
+    state = companion.run_once()
+    assert (state.journal.state, state.journal.attempts) == ("installed", 1)
+    robot = operator.get("/api/v1/robots/stale")
+    assert (robot["status"], robot["report"].get("code")) == ("installed", None)

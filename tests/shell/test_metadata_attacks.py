@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
+from agent.agent_case import IDENTITY, OLD
 from metadata_case import (
     DAY_S,
     NEW,
@@ -28,11 +29,13 @@ from metadata_case import (
     offer_of,
     signed,
 )
+from shell.fakes import MemoryJournal, MemoryServer, MemorySlots, QuietHost
 from support import code_of
 from surefoot.fleet.documents import moment
 from surefoot.fleet.model import Release
 from surefoot.server.metadata_key import MetadataKey
-from surefoot.shell.metadata import METADATA_PATH, RETRIEVAL_S_MAX, Fetcher, MetadataWitness
+from surefoot.shell.metadata import METADATA_PATH, RETRIEVAL_S_MAX, Fetcher, MetadataWitness, WitnessedTransport
+from surefoot.shell.runner import Runner
 from surefoot.signing import metadata as offline
 from surefoot.signing.signers import FileSigner
 from surefoot.wire.errors import Interrupted
@@ -175,7 +178,7 @@ def test_freeze_at_news_whose_time_is_over(scene: Scene) -> None:
     release = scene.publish("0.3.0")
     assert scene.judged(release) is None
     scene.repository.now_s += DAY_S + 1
-    assert scene.judged(release) == "refused-metadata-expired"
+    assert code_of(scene.judged, release) == "interrupted-metadata"
     assert scene.witness.stale_code() == "refused-metadata-expired"
     assert scene.lines[-1].startswith("refused-metadata-expired: ")
 
@@ -183,7 +186,20 @@ def test_freeze_at_news_whose_time_is_over(scene: Scene) -> None:
 def test_freeze_of_a_companion_that_never_saw_any_other_news(scene: Scene) -> None:
     release = scene.publish("0.3.0")
     scene.repository.now_s += DAY_S + 1
-    assert scene.judged(release) == "refused-metadata-expired"
+    assert code_of(scene.judged, release) == "interrupted-metadata"
+    assert scene.witness.stale_code() == "refused-metadata-expired"
+
+
+def test_a_frozen_companion_takes_no_offer_however_often_it_comes_and_every_report_says_why(scene: Scene) -> None:
+    server = MemoryServer(b"", offer_of(scene.publish("0.3.0")))
+    slots, transport = MemorySlots(OLD), WitnessedTransport(server, scene.witness)
+    runner = Runner(IDENTITY, slots, MemoryJournal(), transport, QuietHost(), witness=scene.witness)
+    scene.repository.now_s += DAY_S + 1
+    assert runner.start("epoch-1") == 600
+    for _ in range(5):
+        assert runner.check() == 600, "it asks again when the server said, not at once"
+    assert {(report.code, report.assignment) for report in server.reports} == {("refused-metadata-expired", None)}
+    assert (server.downloads, slots.log) == ([], [])
 
 
 def test_indefinite_freeze_by_silence_is_noticed_when_the_last_news_runs_out(scene: Scene) -> None:
@@ -208,7 +224,8 @@ def test_freeze_behind_an_expired_root(scene: Scene) -> None:
     release = scene.publish("0.3.0")
     scene.repository.now_s += offline.ROOT_LIFETIME.total_seconds() + 1
     forged_news(scene.stranger.files, scene.stranger.files["2.targets.json"], scene.repository.now_s, version=9)
-    assert scene.judged(release) == "refused-metadata-expired"
+    assert code_of(scene.judged, release) == "interrupted-metadata"
+    assert scene.witness.stale_code() == "refused-metadata-expired"
 
 
 def test_fast_forward_is_healed_by_a_root_with_a_new_key_for_the_server(scene: Scene) -> None:

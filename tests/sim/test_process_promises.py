@@ -76,8 +76,12 @@ def test_begun_downloads_of_each_file_count() -> None:
 
 
 def test_open_assignments_stay_within_the_capacity() -> None:
-    assert promise.within_capacity(ROLLOUT, 2, changes(STARTED)) is None
-    assert promise.within_capacity(ROLLOUT, 3, changes(STARTED)) is not None
+    assert promise.within_capacity(ROLLOUT, 2) is None
+    assert promise.within_capacity(ROLLOUT, 3) is not None
+
+
+def test_a_pause_excuses_no_assignment_beyond_the_capacity() -> None:
+    assert promise.within_capacity(replace(ROLLOUT, state=RolloutState.PAUSED), 3) is not None
 
 
 def test_a_rollout_that_went_its_way_once_is_right() -> None:

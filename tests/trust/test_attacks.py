@@ -181,7 +181,7 @@ def test_a_compromised_key_still_cannot_go_below_the_floor_or_to_another_sku() -
 
 
 def test_what_signed_metadata_refuses_ends_under_its_code() -> None:
-    for code in ("refused-metadata-mismatch", "refused-metadata-expired", "refused-metadata-rollback"):
+    for code in ("refused-metadata-mismatch", "refused-metadata-signature", "refused-metadata-rollback"):
         robot = case.Robot()
         robot.boots()
         robot.on(answer(OFFER, refusal=code))

@@ -6,6 +6,7 @@ It is counted up in the transaction of each write that could turn "nothing for y
 from dataclasses import dataclass, replace
 from typing import Any
 
+from surefoot.fleet.enrolment import RobotCertificate
 from surefoot.fleet.model import Assignment, Release, Robot, Rollout
 from surefoot.fleet.ports import Rows
 
@@ -36,13 +37,16 @@ def begin_generation(rows: Rows) -> int:
 def matters(before: Any, after: Any) -> bool:
     """Whether a row written from `before` to `after` (None: no row) may change what another check is answered.
 
-    A robot that is new has not been answered yet, and an engine that only looked at a rollout opened no door.
+    A robot or a certificate that is new has not been answered yet, and an engine that only looked at a rollout opened
+    no door.
     """
     match after if after is not None else before:
         case Rollout():
             return before is None or after is None or _door_of(before) != _door_of(after)
         case Robot():
             return before is not None and before != after
+        case RobotCertificate():
+            return after is None
         case Release() | Assignment():
             return bool(before != after)
         case _:

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
@@ -83,6 +83,12 @@ def find_webhook(rows: Rows, webhook_id: str) -> Webhook:
     if webhook is None:
         raise Refused("not-found-webhook", f"There is no webhook {webhook_id}: list the webhooks.")
     return webhook
+
+
+def without_path(webhook: Webhook) -> Webhook:
+    """Return a webhook whose address is cut to scheme and host, as path and query often hold a receiver's secret."""
+    parts = urlsplit(webhook.url)
+    return replace(webhook, url=f"{parts.scheme}://{parts.netloc}")
 
 
 def remove_webhook(rows: Rows, webhook_id: str) -> Webhook:

@@ -2,7 +2,8 @@
 
 python-tuf's client does the specification's walk: from the root the companion was given to the newest one, then
 timestamp, snapshot and targets, each checked against the one before and against what was seen before. What it found
-wrong becomes a named refusal; a way that is merely broken is tried again, until the news has gone stale with it.
+wrong becomes a named refusal; a way that is merely broken is tried again, until the news has gone stale with it. Stale
+news ends nothing: every report tells of it, and an offer waits for newer.
 """
 
 import hashlib
@@ -40,6 +41,7 @@ METADATA_PATH = "/v1/metadata/"
 PIECE_BYTES = 16 * 1024
 # A document that takes longer is taken for withheld, however steadily its bytes trickle.
 RETRIEVAL_S_MAX = 60.0
+EXPIRED = "refused-metadata-expired"
 CONFIG = UpdaterConfig(
     root_max_length=wire.ROOT_BYTES_MAX,
     timestamp_max_length=wire.TIMESTAMP_BYTES_MAX,
@@ -49,7 +51,7 @@ CONFIG = UpdaterConfig(
 
 # First match wins: a library's error, and under which code a person hears of it.
 _CODES: tuple[tuple[type[Exception], str], ...] = (
-    (ExpiredMetadataError, "refused-metadata-expired"),
+    (ExpiredMetadataError, EXPIRED),
     (UnsignedMetadataError, "refused-metadata-signature"),
     (BadVersionNumberError, "refused-metadata-rollback"),
     (LengthOrHashMismatchError, "refused-metadata-mismatch"),
@@ -147,18 +149,22 @@ class MetadataWitness:
             detail = (
                 f"There was no news for longer than the last was good for: find out who withholds it. {error.message}"
             )
-            return self._told(Refused("refused-metadata-expired", detail))
+            return self._told(Refused(EXPIRED, detail))
         return None
 
     def refusal_of(self, offer: Offer) -> str | None:
         """Return the code under which an offer is refused, None when offline keys vouch for all it says.
 
         Raises:
-            Interrupted: `interrupted-metadata` when that cannot be told now.
+            Interrupted: `interrupted-metadata` when that cannot be told now, for want of news or of news in its time.
         """
         try:
             self._check(offer)
         except Refused as refusal:
+            if refusal.code == EXPIRED:
+                # Old news says nothing against the offer: to refuse it would end it for what newer news can mend.
+                detail = f"The offer waits for newer news. {refusal.message}"
+                raise Interrupted("interrupted-metadata", detail) from refusal
             return self._told(refusal)
         return None
 

@@ -41,12 +41,8 @@ def within_download_limit(limit: int, taken: Iterable[tuple[int, int]]) -> str |
     return None if downloads <= limit else f"it received {downloads} downloads of bytes, and {limit} are allowed"
 
 
-def within_capacity(rollout: Rollout, open_assignments: int, changes: Sequence[RolloutChange]) -> str | None:
+def within_capacity(rollout: Rollout, open_assignments: int) -> str | None:
     """No more assignments are open than the plan's capacity."""
-    # A pause frees the places of robots that were offered the release and have not spoken since: those that took it
-    # all the same cannot be stopped, and come on top of who is offered it after the pause.
-    if any(change.action is RolloutAction.PAUSED for change in changes):
-        return None
     allowed = rollout.plan.capacity
     return None if open_assignments <= allowed else f"{open_assignments} are open, and the plan allows {allowed}"
 

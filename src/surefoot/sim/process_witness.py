@@ -135,7 +135,7 @@ class Witness:
         for rollout in rows.find(Rollout):
             open_assignments = rows.count_open(rollout.rollout_id)
             changes = rows.find(RolloutChange, rollout_id=rollout.rollout_id)
-            self.check(rollout.rollout_id, promise.within_capacity, rollout, open_assignments, changes)
+            self.check(rollout.rollout_id, promise.within_capacity, rollout, open_assignments)
             self.check(rollout.rollout_id, promise.decided_once, rollout, changes)
             self.check(rollout.rollout_id, promise.passed_with_its_robots, rollout, changes, rows)
             self.check(rollout.rollout_id, promise.recorded_once, entries, rollout, changes)

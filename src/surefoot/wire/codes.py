@@ -36,7 +36,7 @@ CODES = {
     "refused-metadata-mismatch": "The metadata speaks of other bytes than are offered: publish the release again.",
     "refused-metadata-endless": "A metadata document has no end: someone stands between robot and server.",
     "refused-metadata-format": "The bytes are no metadata of this role: make the document again.",
-    "interrupted-metadata": "The metadata did not arrive in time: nothing is begun, and it is asked for again.",
+    "interrupted-metadata": "The metadata did not arrive or is out of date: nothing is begun, and it is asked again.",
     # What interrupts an update; the robot or the server tries again.
     "download-interrupted": "The download broke off: it goes on from the last recorded range.",
     "server-unreachable": "The server did not answer: check network, address and certificate.",
@@ -204,7 +204,7 @@ CODES = {
 }
 
 # A robot that gave up for one of these did not judge the image: power, chance or the server did.
-RETRYABLE = ("trial-interrupted", "confirm-interrupted", "stage-failed", "cancelled", "refused-metadata-expired")
+RETRYABLE = ("trial-interrupted", "confirm-interrupted", "stage-failed", "cancelled")
 
 # Named refusals: why a robot gets no offer now. Data, not errors; stored and shown.
 NAMED_REFUSALS = {

@@ -8,10 +8,12 @@ from typing import TypeVar
 import pytest
 
 from server_bench import NOW_S, SKU, Bench
+from surefoot.fleet.enrolment import RobotCertificate, renew
 from surefoot.fleet.generation import begin_generation, generation
 from surefoot.fleet.ports import Rows
 from surefoot.server.composition import Application, make_app
 from surefoot.server.devices.at_once import AtOnce
+from surefoot.server.devices.identity import FOREVER
 from surefoot.server.devices.poll_cache import PollCache
 from surefoot.server.devices.poll_cache_store import WatchedStore, flush_heard, look, run_poll_cache
 from surefoot.store.sql_store import SqlStore
@@ -116,6 +118,37 @@ def test_a_revoked_robot_is_not_answered_at_once(fleet: Bench) -> None:
     assert fleet.operate("POST", "/robots/robot-1/revoke", {"reason": "stolen"}).status == 200
     assert at_once(fleet, token) is None
     assert check(fleet, token) == 401
+
+
+def test_a_certificate_that_a_renewal_dropped_is_not_answered_at_once(fleet: Bench) -> None:
+    certificates = [
+        RobotCertificate(
+            certificate_sha256=2 * sign * 32, robot_id="robot-1", issued_at_s=NOW_S, expires_at_s=2 * NOW_S
+        )
+        for sign in "abc"
+    ]
+    dropped, kept, new = certificates
+    fleet.enrol("robot-1")
+    submit, polls = fleet.services.store.submit, fleet.services.polls
+    submit(lambda rows: rows.put(dropped)).result()
+    submit(lambda rows: rows.put(kept)).result()
+    for certificate in (dropped, kept):
+        polls.keep(certificate.certificate_sha256.encode(), QUESTION.encode(), "robot-1", 60, 0, FOREVER)
+    assert isinstance(fleet.app, Application)
+    assert fleet.app.quick(QUESTION.encode(), [], dropped.certificate_sha256) is not None
+    submit(lambda rows: renew(rows, kept.certificate_sha256, new, NOW_S)).result()
+    assert fleet.app.quick(QUESTION.encode(), [], dropped.certificate_sha256) is None
+
+
+def test_a_renewal_that_drops_no_certificate_ends_no_memory(fleet: Bench) -> None:
+    kept = RobotCertificate(certificate_sha256="aa" * 32, robot_id="robot-1", issued_at_s=NOW_S, expires_at_s=2 * NOW_S)
+    token = fleet.enrol("robot-1")
+    check(fleet, token)
+    submit = fleet.services.store.submit
+    submit(lambda rows: rows.put(kept)).result()
+    new = replace(kept, certificate_sha256="bb" * 32)
+    submit(lambda rows: renew(rows, kept.certificate_sha256, new, NOW_S)).result()
+    assert at_once(fleet, token) is not None
 
 
 def test_another_process_s_write_is_noticed(bench: Bench, fleet: Bench) -> None:

@@ -4,10 +4,15 @@ import re
 
 import pytest
 
+from server.access_case import make_token
 from server_bench import NOW_S, OPERATOR_TOKEN, Bench, report
+from surefoot.fleet.access import Permission, Role
 from surefoot.fleet.audit import Entry
 from surefoot.fleet.lease import Lease
 from surefoot.fleet.look import tick
+
+ORIGIN = "https://ops.test"
+HOOK_URL = f"{ORIGIN}/hooks/hidden?key=hidden"
 
 
 @pytest.fixture
@@ -81,6 +86,27 @@ def test_a_webhooks_secret_is_shown_once(bench: Bench) -> None:
     entries = bench.services.store.read(lambda rows: rows.find(Entry))
     assert secret not in str(entries)
     assert bench.operate("POST", "/webhooks", {"url": "http://ops.test/in"}).code == "refused-webhook"
+
+
+@pytest.mark.parametrize(("role", "shown"), [(Role.VIEWER, ORIGIN), (Role.OPERATOR, ORIGIN), (Role.ADMIN, HOOK_URL)])
+def test_the_whole_address_of_a_webhook_is_shown_to_admins_alone(bench: Bench, role: Role, shown: str) -> None:
+    bench.operate("POST", "/webhooks", {"url": HOOK_URL})
+    listed = bench.call("GET", "/api/v1/webhooks", token=make_token(bench, role))
+    assert [webhook["url"] for webhook in listed.json["webhooks"]] == [shown]
+
+
+def test_a_token_without_the_scope_of_an_admin_sees_no_whole_address_though_its_account_is_one(bench: Bench) -> None:
+    bench.operate("POST", "/webhooks", {"url": HOOK_URL})
+    listed = bench.call("GET", "/api/v1/webhooks", token=make_token(bench, Role.ADMIN, Permission.READ))
+    assert [webhook["url"] for webhook in listed.json["webhooks"]] == [ORIGIN]
+
+
+def test_the_audit_log_names_a_webhooks_host_and_not_its_whole_address(bench: Bench) -> None:
+    made = bench.operate("POST", "/webhooks", {"url": HOOK_URL}).json
+    bench.operate("DELETE", f"/webhooks/{made['webhook_id']}")
+    created, deleted = bench.services.store.read(lambda rows: rows.find(Entry))
+    assert (created.action, created.after["url"]) == ("webhook.create", ORIGIN)
+    assert (deleted.action, deleted.before["url"]) == ("webhook.delete", ORIGIN)
 
 
 def test_what_waits_to_be_sent_is_listed_and_a_dead_letter_tried_again(bench: Bench, rollout_id: str) -> None:

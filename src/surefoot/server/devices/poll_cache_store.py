@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar, cast
 
+from surefoot.fleet.enrolment import RobotCertificate
 from surefoot.fleet.exchange import poll
 from surefoot.fleet.generation import begin_generation, generation, matters
 from surefoot.fleet.model import Assignment, Release, Robot, Rollout
@@ -101,7 +102,7 @@ class _WatchedRows:
         self._rows.put(value)
 
     def drop(self, kind: type[Any], key: str) -> None:
-        if kind in (Rollout, Release):
+        if kind in (Rollout, Release, RobotCertificate):
             self._note(self._rows.get(kind, key), None)
         self._rows.drop(kind, key)
 

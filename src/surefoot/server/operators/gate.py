@@ -6,6 +6,7 @@ The framework reads a body whole before it asks who sent it, so all of this is s
 import hmac
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,7 +15,7 @@ from surefoot.fleet.access import ApiToken, Session
 from surefoot.fleet.accounts import BOOTSTRAP
 from surefoot.fleet.ports import Rows
 from surefoot.server.asgi import ClientGone, read_body, send_response
-from surefoot.server.operators.permissions import PERMISSIONS_OF, Actor, How, Role
+from surefoot.server.operators.permissions import PERMISSIONS_OF, Actor, How, Role, find_actor
 from surefoot.server.operators.sessions import SAFE_METHODS, check_csrf, cookie_of, session_holder
 from surefoot.server.problems import problem_of
 from surefoot.server.services import Services
@@ -60,12 +61,17 @@ class OperatorGate:
         try:
             needs_actor = path.startswith(PREFIX) and path not in OPEN_PATHS
             if needs_actor or (path == METRICS_PATH and self._services.settings.metrics_need_token):
-                scope.setdefault("state", {})["actor"] = await self._actor(headers, scope["method"])
+                state = scope.setdefault("state", {})
+                state["find_actor"] = partial(self._actor, headers, scope["method"])
+                await find_actor(state)
             # An image's body is left to its handler, which has a limit and a time of its own for it.
             if not path.startswith(IMAGES_PREFIX):
                 settings = self._services.settings
                 body = await read_body(headers, receive, settings.request_bytes_max, settings.body_timeout_s)
                 receive = _replay(body, receive)
+                # A body may take its time, and who sent it may have lost leave meanwhile.
+                if body and "find_actor" in scope.get("state", {}):
+                    await find_actor(scope["state"])
         except ClientGone:
             return
         except Exception as error:  # noqa: BLE001 - told apart and logged there

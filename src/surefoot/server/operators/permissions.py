@@ -9,7 +9,18 @@ from fastapi import Depends, Request
 from surefoot.fleet.access import PERMISSIONS_OF, Permission, Role
 from surefoot.wire.errors import Refused
 
-__all__ = ["PERMISSIONS_OF", "Actor", "How", "Needs", "Permission", "Role", "actor_of", "needs"]
+__all__ = [
+    "PERMISSIONS_OF",
+    "Actor",
+    "How",
+    "Needs",
+    "Permission",
+    "Role",
+    "actor_of",
+    "find_actor",
+    "needs",
+    "still_needs",
+]
 
 
 class How(StrEnum):
@@ -47,6 +58,21 @@ class Needs:
 def needs(permission: Permission) -> Any:
     """Return what a route declares to be reached only with this permission; its value is the `Actor`."""
     return Depends(Needs(permission))
+
+
+async def find_actor(state: dict[str, Any]) -> None:
+    """Let the gate look up who sent the request, as of now; `Refused` when that is nobody any more."""
+    state["actor"] = await state["find_actor"]()
+
+
+async def still_needs(request: Request, permission: Permission) -> Actor:
+    """Return the actor as of now, for a handler that took long to read what was sent.
+
+    Raises:
+        Refused: `refused-permission`, `refused-token`, `refused-session` when it lost its leave meanwhile.
+    """
+    await find_actor(request.scope["state"])
+    return Needs(permission)(request)
 
 
 def actor_of(request: Request) -> Actor:

@@ -15,7 +15,7 @@ from surefoot.fleet.releases import check_image, publish
 from surefoot.server.asgi import ClientGone, read_body
 from surefoot.server.operators.dependencies import ServicesDependency
 from surefoot.server.operators.metadata import encoded
-from surefoot.server.operators.permissions import Actor, Permission, needs
+from surefoot.server.operators.permissions import Actor, Permission, needs, still_needs
 from surefoot.server.operators.release_models import ImageOut, ReleaseIn, ReleaseOut, ReleasesOut
 from surefoot.wire.errors import Interrupted, Refused
 
@@ -41,6 +41,7 @@ async def put_image(services: ServicesDependency, actor: Publisher, sha256: str,
         if found != sha256:
             raise Refused("refused-sha256", f"The file has the SHA-256 {found}, not the one it was sent under.")
         payload = await services.read(lambda rows: check_image(rows, data))
+        await still_needs(request, Permission.PUBLISH)
         await asyncio.to_thread(services.blobs.put, sha256, data)
     stored = {"version": payload.version, "size_bytes": len(data), "digest": payload.digest}
     await services.write(

@@ -9,7 +9,7 @@ from pydantic import Field
 from surefoot.fleet import audit
 from surefoot.fleet.outbox import OutboxEntry, OutboxKind, OutboxState, retry
 from surefoot.fleet.ports import Rows
-from surefoot.fleet.webhooks import Event, Webhook, add_webhook, remove_webhook
+from surefoot.fleet.webhooks import Event, Webhook, add_webhook, remove_webhook, without_path
 from surefoot.server.operators.dependencies import ServicesDependency
 from surefoot.server.operators.models import Model
 from surefoot.server.operators.permissions import Actor, Permission, needs
@@ -20,6 +20,7 @@ OUTBOX_SHOWN = 500
 
 Admin = Annotated[Actor, needs(Permission.ADMIN)]
 Operator = Annotated[Actor, needs(Permission.OPERATE)]
+Reader = Annotated[Actor, needs(Permission.READ)]
 
 router = APIRouter(tags=["webhooks"])
 
@@ -86,11 +87,12 @@ def _plain(value: object, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: getattr(value, name) for name in names}
 
 
-@router.get("/webhooks", dependencies=[needs(Permission.READ)])
-async def get_webhooks(services: ServicesDependency) -> WebhooksOut:
-    """List the webhooks."""
+@router.get("/webhooks")
+async def get_webhooks(services: ServicesDependency, actor: Reader) -> WebhooksOut:
+    """List the webhooks; of an address only an admin sees more than scheme and host."""
     found = await services.read(lambda rows: rows.find(Webhook))
-    return WebhooksOut(webhooks=[WebhookOut.of(webhook) for webhook in found])
+    whole = Permission.ADMIN in actor.permissions
+    return WebhooksOut(webhooks=[WebhookOut.of(webhook if whole else without_path(webhook)) for webhook in found])
 
 
 @router.post("/webhooks", status_code=201)
@@ -101,7 +103,7 @@ async def post_webhook(services: ServicesDependency, actor: Admin, body: Webhook
     def work(rows: Rows) -> Webhook:
         now_s = services.now_s()
         made = add_webhook(rows, webhook_id, body.url, tuple(body.events), secret, actor.name, now_s)
-        audit.record(rows, actor.name, "webhook.create", webhook_id, None, made, None, now_s)
+        audit.record(rows, actor.name, "webhook.create", webhook_id, None, without_path(made), None, now_s)
         return made
 
     made = await services.write(work)
@@ -114,7 +116,9 @@ async def delete_webhook(services: ServicesDependency, actor: Admin, webhook_id:
 
     def work(rows: Rows) -> Webhook:
         removed = remove_webhook(rows, webhook_id)
-        audit.record(rows, actor.name, "webhook.delete", webhook_id, removed, None, None, services.now_s())
+        audit.record(
+            rows, actor.name, "webhook.delete", webhook_id, without_path(removed), None, None, services.now_s()
+        )
         return removed
 
     return WebhookOut.of(await services.write(work))
