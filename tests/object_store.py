@@ -7,6 +7,8 @@ import httpx
 import pytest
 from moto.server import ThreadedMotoServer
 
+FIRST_ANSWER_S = 60.0
+
 _numbers = count()
 
 
@@ -31,5 +33,6 @@ def new_bucket(patch: pytest.MonkeyPatch) -> str:
     }
     for name, value in environment.items():
         patch.setenv(name, value)
-    httpx.put(f"{_server_url()}/{bucket}").raise_for_status()
+    # The first request makes moto import all it needs, which took more than five seconds on a busy machine.
+    httpx.put(f"{_server_url()}/{bucket}", timeout=FIRST_ANSWER_S).raise_for_status()
     return f"s3://{bucket}/images"
