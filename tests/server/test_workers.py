@@ -61,7 +61,7 @@ def trusting(data_dir: Path) -> ssl.SSLContext:
 
 
 def is_alive(url: str, data_dir: Path) -> bool:
-    return httpx.get(f"{url}/healthz", verify=trusting(data_dir)).status_code == 200
+    return httpx.get(f"{url}/healthz", verify=trusting(data_dir), timeout=60).status_code == 200
 
 
 def is_running(pid: int) -> bool:
@@ -121,6 +121,7 @@ def test_all_workers_see_one_operator_token(server: ServerProcess) -> None:
         answer = httpx.get(
             f"{url}/api/v1/robots",
             verify=trusting(server.data_dir),
+            timeout=60,
             headers={"Authorization": f"Bearer {token}"},
         )
         assert answer.status_code == 200
