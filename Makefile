@@ -43,8 +43,11 @@ check: $(READY) ## format, lint, types, import contracts, tables and house rules
 	$(BIN)/lint-imports --no-logo --cache-dir .cache/import-linter
 	$(BIN)/pytest --quiet tests/test_house_rules.py $(wildcard tests/agent/test_table.py)
 
-bench: $(READY) ## run every benchmark, short form
-	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script --quick $(ARGS) || exit 1; done
+# A fuzzer that stops early has looked nowhere: its million inputs take some minutes.
+bench: $(READY) ## run every benchmark in its short form, and the fuzzer in full
+	@for script in bench/*.py; do echo "== $$script"; \
+	  case $$script in bench/fuzz.py) form= ;; *) form=--quick ;; esac; \
+	  $(BIN)/python $$script $$form $(ARGS) || exit 1; done
 
 docs: $(READY) ## write docs/reference anew from the code
 	$(BIN)/python scripts/make_docs.py
