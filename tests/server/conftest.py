@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from live_server import LiveServer
 from server_bench import NOW_S, OPERATOR_TOKEN, Bench
 from surefoot.fleet.settings import FleetSettings
-from surefoot.server.composition import make_app
+from surefoot.server.composition import Application
 from surefoot.server.operators.passwords import Passwords
 from surefoot.server.services import Services
 from surefoot.server.settings import load_settings
@@ -37,7 +37,7 @@ def bench(tmp_path: Path, signer: FileSigner, database_url: str) -> Iterator[Ben
         new_id=lambda: f"id-{next(numbers)}",
         passwords=Passwords(cheap=True),
     )
-    yield Bench(services=services, app=make_app(services), signer=signer)
+    yield Bench(services=services, app=Application(services), signer=signer)
     services.store.close()
 
 

@@ -27,7 +27,7 @@ from server.robot_keys import NOW, OtherCa, csr, name_of
 from server_bench import Bench
 from support import code_of
 from surefoot.server.certificates import FleetCa, ensure_certificates
-from surefoot.server.composition import make_app
+from surefoot.server.composition import Application
 from surefoot.server.devices.enrolment_request import parse_request
 from surefoot.server.devices.protocol import PIPELINE_MAX, UNHEARD_BYTES_MAX, robot_protocol
 from surefoot.server.logs import configure_logging
@@ -115,7 +115,7 @@ def test_a_revoked_robot_does_not_let_itself_back_in_with_its_factory_s_certific
     ensure_certificates(tmp_path / "tls", ("localhost",), NOW)
     settings = bench.services.settings.model_copy(update={"factory_ca": tmp_path / "factory.pem"})
     services = replace(bench.services, settings=settings, ca=FleetCa(tmp_path / "tls"))
-    fleet = replace(bench, services=services, app=make_app(services))
+    fleet = replace(bench, services=services, app=Application(services))
     fleet.enrol("robot-1")
     assert enrol(fleet, csr("robot-1"), certificate=proof).status == 200
     assert fleet.operate("POST", "/robots/robot-1/revoke", {"reason": "stolen"}).status == 200

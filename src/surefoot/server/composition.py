@@ -98,8 +98,3 @@ class Application:
         """Hand the request to its plane."""
         plane = self._devices if scope["path"].startswith(device_api.PREFIX) else self._operators
         await plane(scope, receive, send)
-
-
-def make_app(services: Services) -> Application:
-    """Return the application."""
-    return Application(services)

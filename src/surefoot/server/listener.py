@@ -14,7 +14,7 @@ import uvicorn
 import uvloop
 
 from surefoot.server.certificates import CertificatePaths
-from surefoot.server.composition import make_app, open_services
+from surefoot.server.composition import Application, open_services
 from surefoot.server.devices.poll_cache_store import run_poll_cache
 from surefoot.server.devices.protocol import robot_protocol
 from surefoot.server.engine import run_engine
@@ -69,7 +69,7 @@ class Listener:
 
     def _config(self, services: Services) -> uvicorn.Config:
         settings, paths = self._settings, self._paths
-        app = make_app(services)
+        app = Application(services)
         # What is answered before the application sees it would be in no log.
         quick = None if settings.access_log else app.quick
         client_cas = [paths.ca] if settings.factory_ca is None else [paths.ca, settings.factory_ca]

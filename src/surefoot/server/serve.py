@@ -56,7 +56,12 @@ class FleetServer:
             def ready() -> None:
                 description = {"url": addresses.own_url, "public_url": addresses.public_url, "pid": os.getpid()}
                 write_atomically(server_file, json.dumps(description).encode(), PUBLIC)
-                log.info("ready url=%s public_url=%s data_dir=%s", *addresses.urls, settings.data_dir)
+                log.info(
+                    "ready url=%s public_url=%s data_dir=%s",
+                    addresses.own_url,
+                    addresses.public_url,
+                    settings.data_dir,
+                )
                 if on_ready is not None:
                     on_ready(addresses.own_url)
 
@@ -88,10 +93,6 @@ class _Addresses:
     own_url: str
     public_url: str
     hosts: tuple[str, ...]
-
-    @property
-    def urls(self) -> tuple[str, str]:
-        return self.own_url, self.public_url
 
 
 def _addresses(settings: ServerSettings, port: int) -> _Addresses:

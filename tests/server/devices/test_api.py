@@ -4,7 +4,7 @@ import pytest
 
 from asgi_driver import call
 from server_bench import SKU, Bench, build, report
-from surefoot.server.composition import make_app
+from surefoot.server.composition import Application
 from surefoot.server.devices.images import PIECE_BYTES
 from surefoot.store.blobs import DirectoryBlobs
 from surefoot.wire import limits
@@ -211,7 +211,7 @@ def test_damage_found_amid_a_download_cuts_it_short(
 ) -> None:
     signed, token = bench.publish("0.2.1"), bench.enrol("robot-1")
     disk.good_bytes = PIECE_BYTES
-    app = make_app(replace(bench.services, blobs=disk))
+    app = Application(replace(bench.services, blobs=disk))
     answer = call(app, "GET", f"/v1/images/{signed.sha256}", token=token)
     # No empty last message: the connection is closed, so nobody takes the piece for the whole.
     assert answer.pieces == (signed.data[:PIECE_BYTES],)
@@ -221,7 +221,7 @@ def test_damage_found_amid_a_download_cuts_it_short(
 
 def test_a_download_stops_when_nobody_listens_any_more(bench: Bench, disk: FailingDisk) -> None:
     signed, token = bench.publish("0.2.1"), bench.enrol("robot-1")
-    app = make_app(replace(bench.services, blobs=disk))
+    app = Application(replace(bench.services, blobs=disk))
     answer = call(app, "GET", f"/v1/images/{signed.sha256}", token=token, hang_up=True)
     assert len(answer.body) < len(signed.data)
     assert disk.asked == 1

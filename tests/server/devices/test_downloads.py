@@ -7,7 +7,7 @@ import pytest
 from asgi_driver import call
 from server_bench import NOW_S, SKU, Bench, SignedBuild
 from surefoot.fleet.model import Release
-from surefoot.server.composition import make_app
+from surefoot.server.composition import Application
 from surefoot.store.blobs import DirectoryBlobs
 
 
@@ -15,7 +15,7 @@ from surefoot.store.blobs import DirectoryBlobs
 def fleet(bench: Bench) -> Bench:
     settings = bench.services.settings.model_copy(update={"downloads_per_day": 2})
     services = replace(bench.services, settings=settings)
-    return replace(bench, services=services, app=make_app(services))
+    return replace(bench, services=services, app=Application(services))
 
 
 def test_the_download_over_the_limit_is_told_when_to_come_back(fleet: Bench) -> None:
@@ -83,7 +83,7 @@ def test_an_image_that_lies_elsewhere_is_redirected_and_counted_once_while_the_a
     services = replace(
         fleet.services, blobs=Elsewhere(fleet.services.settings.data_dir / "images"), now_s=lambda: now_s[0]
     )
-    app, seen = make_app(services), []
+    app, seen = Application(services), []
     for _ in range(3):
         answer = call(app, "GET", f"/v1/images/{signed.sha256}", token=token, headers={"range": "bytes=7-"})
         assert answer.headers["cache-control"] == "no-store"

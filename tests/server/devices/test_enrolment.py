@@ -16,7 +16,7 @@ from server.robot_keys import NOW, OtherCa, csr, new_key
 from server_bench import NOW_S, SKU, Bench, report
 from surefoot.fleet.enrolment import RobotCertificate
 from surefoot.server.certificates import FleetCa, ensure_certificates
-from surefoot.server.composition import make_app
+from surefoot.server.composition import Application
 
 PROXY, HEADER = "10.0.0.5", "x-client-certificate"
 
@@ -37,7 +37,7 @@ def fleet(bench: Bench, tmp_path: Path, factory: OtherCa) -> Bench:
     }
     settings = bench.services.settings.model_copy(update=changed)
     services = replace(bench.services, settings=settings, ca=FleetCa(tmp_path / "tls"))
-    return replace(bench, services=services, app=make_app(services))
+    return replace(bench, services=services, app=Application(services))
 
 
 def invite(fleet: Bench, robot_id: str = "robot-1", sku: str = SKU) -> str:
@@ -181,7 +181,7 @@ def test_revoking_ends_a_token_too_and_needs_a_reason(fleet: Bench) -> None:
 def test_a_certificate_ends_with_its_time(fleet: Bench) -> None:
     chain = certificate_of(fleet)
     services = replace(fleet.services, now_s=lambda: NOW_S + 365 * 86400)
-    answer = call(make_app(services), "GET", f"/v1/check?sku={SKU}&version=0.2.0", certificate=chain)
+    answer = call(Application(services), "GET", f"/v1/check?sku={SKU}&version=0.2.0", certificate=chain)
     assert (answer.status, answer.code) == (401, "refused-certificate")
 
 

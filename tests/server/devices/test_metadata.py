@@ -13,7 +13,7 @@ from metadata_case import ONLINE, ROOT, STRANGER, TARGETS, keys, signed
 from server_bench import NOW_S, SKU, Bench, SignedBuild, build
 from surefoot.fleet.documents import moment
 from surefoot.fleet.metadata import TIMESTAMP_LIFETIME_S
-from surefoot.server.composition import make_app
+from surefoot.server.composition import Application
 from surefoot.server.devices.metadata import LOOK_S, Freshness
 from surefoot.server.metadata_key import KEY_FILE, MetadataKey, ensure_metadata_key
 from surefoot.signing import metadata as offline
@@ -27,7 +27,7 @@ class Case:
     def __init__(self, bench: Bench) -> None:
         self.now_s = NOW_S
         services = replace(bench.services, metadata_key=MetadataKey(ONLINE), now_s=lambda: self.now_s)
-        self.bench = Bench(services=services, app=make_app(services), signer=bench.signer)
+        self.bench = Bench(services=services, app=Application(services), signer=bench.signer)
         self.root = offline.make_root(keys(ROOT), keys(TARGETS), ONLINE.public_key, moment(NOW_S))
         self.targets = offline.make_targets(moment(NOW_S))
 

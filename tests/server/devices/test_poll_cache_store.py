@@ -11,7 +11,7 @@ from server_bench import NOW_S, SKU, Bench
 from surefoot.fleet.enrolment import RobotCertificate, renew
 from surefoot.fleet.generation import begin_generation, generation
 from surefoot.fleet.ports import Rows
-from surefoot.server.composition import Application, make_app
+from surefoot.server.composition import Application
 from surefoot.server.devices.at_once import AtOnce
 from surefoot.server.devices.identity import FOREVER
 from surefoot.server.devices.poll_cache import PollCache
@@ -29,7 +29,7 @@ def fleet(bench: Bench) -> Bench:
     polls = PollCache()
     polls.observe(0)
     services = replace(bench.services, store=WatchedStore(bench.services.store, polls), polls=polls)
-    return replace(bench, services=services, app=make_app(services))
+    return replace(bench, services=services, app=Application(services))
 
 
 def at_once(fleet: Bench, token: str) -> bytes | None:
@@ -163,7 +163,7 @@ def test_another_process_s_write_is_noticed(bench: Bench, fleet: Bench) -> None:
 def test_who_was_heard_at_once_is_stored_when_the_server_stops(fleet: Bench) -> None:
     token = fleet.enrol("robot-1")
     check(fleet, token)
-    app = make_app(replace(fleet.services, now_s=lambda: NOW_S + 50))
+    app = Application(replace(fleet.services, now_s=lambda: NOW_S + 50))
     assert app.quick(QUESTION.encode(), [(b"authorization", f"Bearer {token}".encode())], None) is not None
     asyncio.run(begin_and_stop(fleet))
     facts = fleet.services.store.read(lambda rows: rows.facts("robot-1"))

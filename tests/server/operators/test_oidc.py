@@ -18,7 +18,7 @@ from server.oidc_provider import CLIENT_ID, CLIENT_SECRET, Provider, shared_secr
 from server_bench import Bench
 from surefoot.fleet.access import Account, Role, SignIn
 from surefoot.fleet.accounts import set_disabled
-from surefoot.server.composition import make_app
+from surefoot.server.composition import Application
 from surefoot.server.operators.oidc import identity_provider, parse_roles
 from surefoot.server.operators.sign_in_api import SIGN_IN_S
 from surefoot.server.settings import ServerSettings
@@ -57,7 +57,7 @@ def fleet(bench: Bench, provider: Provider) -> Bench:
     services = replace(
         bench.services, now_s=time.time, identity_provider=identity_provider(settings_for(provider), PUBLIC_URL)
     )
-    return replace(bench, services=services, app=make_app(services))
+    return replace(bench, services=services, app=Application(services))
 
 
 def begin(fleet: Bench) -> tuple[str, str]:
@@ -177,7 +177,7 @@ def test_another_browser_cannot_end_what_this_one_began(fleet: Bench, provider: 
 def test_a_sign_in_that_took_too_long_opens_nothing(fleet: Bench, provider: Provider) -> None:
     location, cookie = begin(fleet)
     later = replace(fleet.services, now_s=lambda: time.time() + SIGN_IN_S)
-    refused(fleet, come_back(replace(fleet, app=make_app(later)), provider, location, cookie))
+    refused(fleet, come_back(replace(fleet, app=Application(later)), provider, location, cookie))
 
 
 def test_a_code_of_another_sign_in_opens_nothing(fleet: Bench, provider: Provider) -> None:
@@ -227,7 +227,7 @@ def test_a_provider_that_fails_or_calls_itself_otherwise_is_told(fleet: Bench, p
 def test_a_provider_with_an_untrusted_certificate_is_not_asked(bench: Bench, provider: Provider) -> None:
     settings = settings_for(provider).model_copy(update={"oidc_ca": None})
     services = replace(bench.services, identity_provider=identity_provider(settings, PUBLIC_URL))
-    answer = send(replace(bench, app=make_app(services)), "GET", "/session/oidc")
+    answer = send(replace(bench, app=Application(services)), "GET", "/session/oidc")
     assert answer.code == "interrupted-sign-in"
 
 

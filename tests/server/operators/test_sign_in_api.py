@@ -8,7 +8,7 @@ from server.access_case import ORIGIN, PASSWORD, audit_log, make_account, make_s
 from server_bench import NOW_S, Bench
 from surefoot.fleet.access import Account, Role, Session
 from surefoot.fleet.accounts import set_disabled, set_password
-from surefoot.server.composition import make_app
+from surefoot.server.composition import Application
 from surefoot.server.operators.sessions import COOKIE, SESSIONS_MAX
 
 
@@ -26,7 +26,7 @@ def headers_of(answer: Any) -> dict[str, str]:
 def at(bench: Bench, now_s: float) -> Bench:
     """The same server at another time."""
     services = replace(bench.services, now_s=lambda: now_s)
-    return replace(bench, services=services, app=make_app(services))
+    return replace(bench, services=services, app=Application(services))
 
 
 def test_a_session_begins_with_a_password_and_ends_with_a_logout(bench: Bench, anna: Account) -> None:

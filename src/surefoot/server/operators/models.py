@@ -7,13 +7,3 @@ class Model(BaseModel):
     """A frozen JSON object; unknown fields are refused, as they are most often misspelt ones."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ProblemOut(BaseModel):
-    """RFC 9457 problem details; `type` ends in the stable `code`."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
