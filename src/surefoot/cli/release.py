@@ -101,7 +101,7 @@ def publish(
 @with_operator
 def list_releases(operator: "OperatorClient", as_json: AsJson = False) -> None:
     """List the published releases, newest first."""
-    answer = operator.get("/api/v1/releases")
+    releases = operator.get_all("/api/v1/releases", "releases")
     rows = [
         (
             release["release_id"],
@@ -109,16 +109,17 @@ def list_releases(operator: "OperatorClient", as_json: AsJson = False) -> None:
             release["version"],
             release["digest"][:16],
             "recalled" if release["recalled_at_s"] else release["stable"],
+            release["deltas"],
             output.time_text(release["published_at_s"]),
         )
-        for release in answer["releases"]
+        for release in releases
     ]
     table = output.Table(
-        ("RELEASE", "SKU", "VERSION", "DIGEST", "STABLE", "PUBLISHED"),
+        ("RELEASE", "SKU", "VERSION", "DIGEST", "STABLE", "DELTAS", "PUBLISHED"),
         rows,
         empty="Nothing is published yet: publish an image with `surefoot release publish`.",
     )
-    output.show(answer, as_json, table)
+    output.show({"releases": releases}, as_json, table)
 
 
 @app.command(

@@ -90,6 +90,16 @@ def test_robots_are_listed_page_by_page(bench: Bench) -> None:
     assert after is None
 
 
+def test_releases_are_listed_page_by_page_the_newest_first(bench: Bench) -> None:
+    for version in ("0.2.0", "0.2.1", "0.2.2"):
+        bench.publish(version)
+    first = bench.operate("GET", "/releases?limit=2").json
+    rest = bench.operate("GET", f"/releases?limit=2&after={first['next_after']}").json
+    assert [release["version"] for release in first["releases"]] == ["0.2.2", "0.2.1"]
+    assert [release["version"] for release in rest["releases"]] == ["0.2.0"]
+    assert rest["next_after"] is None
+
+
 @pytest.mark.parametrize("path", ["/robots/none", "/rollouts/none", "/nothing"])
 def test_what_is_not_there_is_not_found(bench: Bench, path: str) -> None:
     answer = bench.operate("GET", path)

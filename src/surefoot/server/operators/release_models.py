@@ -80,9 +80,10 @@ class ReleaseOut(Model):
 
 
 class ReleasesOut(Model):
-    """All releases, newest first."""
+    """A page of releases, the newest first; `next_after` continues the list, null at its end."""
 
     releases: list[ReleaseOut]
+    next_after: str | None
 
 
 class RolloutIn(Model):

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 
 from surefoot.fleet import audit
 from surefoot.fleet.deltas import count_offered, files_of
@@ -17,9 +17,12 @@ from surefoot.server.operators.dependencies import ServicesDependency
 from surefoot.server.operators.metadata import encoded
 from surefoot.server.operators.permissions import Actor, Permission, needs, still_needs
 from surefoot.server.operators.release_models import ImageOut, ReleaseIn, ReleaseOut, ReleasesOut
+from surefoot.wire import limits
 from surefoot.wire.errors import Interrupted, Refused
 
 Publisher = Annotated[Actor, needs(Permission.PUBLISH)]
+
+RELEASES_PER_PAGE_MAX = 1000
 
 router = APIRouter()
 
@@ -58,10 +61,18 @@ async def put_image(services: ServicesDependency, actor: Publisher, sha256: str,
 
 
 @router.get("/releases", tags=["releases"], dependencies=[needs(Permission.READ)])
-async def get_releases(services: ServicesDependency) -> ReleasesOut:
-    """List the releases."""
-    found, deltas = await services.read(lambda rows: (rows.find(Release, newest_first=True), count_offered(rows)))
-    return ReleasesOut(releases=[ReleaseOut.of(release, deltas[release.release_id]) for release in found])
+async def get_releases(
+    services: ServicesDependency,
+    after: Annotated[str | None, Query(max_length=limits.NAME_CHARS_MAX)] = None,
+    limit: Annotated[int, Query(ge=1, le=RELEASES_PER_PAGE_MAX)] = 100,
+) -> ReleasesOut:
+    """List the releases, the newest first, a page at a time."""
+    found, deltas = await services.read(
+        lambda rows: (rows.find(Release, newest_first=True, limit=limit, after=after), count_offered(rows))
+    )
+    next_after = found[-1].release_id if len(found) == limit else None
+    releases = [ReleaseOut.of(release, deltas[release.release_id]) for release in found]
+    return ReleasesOut(releases=releases, next_after=next_after)
 
 
 @router.post("/releases", tags=["releases"], status_code=201)
