@@ -12,9 +12,11 @@ ARGS ?=
 setup: $(READY) ## make .venv with the pinned dependencies, and bring what Debian has of the tests' needs
 
 # Programs that tests drive for real. Where this may not install them, those tests fail with the command that does.
-DEBIAN_PACKAGES := openssl rauc squashfs-tools dbus postgresql softhsm2 systemd procps
+DEBIAN_PACKAGES := openssl rauc squashfs-tools dbus postgresql softhsm2 systemd procps \
+  mosquitto chromium cmake g++
 DEBIAN_PROGRAMS := /usr/bin/openssl /usr/bin/rauc /usr/bin/mksquashfs /usr/bin/dbus-daemon /usr/bin/pg_lsclusters \
-  /usr/bin/softhsm2-util /usr/bin/systemd-analyze /usr/bin/ps
+  /usr/bin/softhsm2-util /usr/bin/systemd-analyze /usr/bin/ps \
+  /usr/sbin/mosquitto /usr/bin/chromium /usr/bin/cmake /usr/bin/g++
 
 # The stamp makes set-up a matter of milliseconds, and of no network, until what it was made from changes.
 $(READY): pyproject.toml requirements.lock
