@@ -14,6 +14,7 @@ import zlib
 from functools import cache
 from pathlib import Path
 
+import cbor2
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tuf.api.metadata import Root
@@ -21,13 +22,17 @@ from tuf.api.metadata import Root
 from fuzz.sealing import seal_image
 from metadata_case import ROOT, TARGETS, Repository, a_signer, signed
 from server.robot_keys import OtherCa, csr
-from surefoot.rollout.plan import default_plan, plan_to_object
+from surefoot.rollout.plan import default_plan
+from surefoot.rollout.plan_format import plan_to_object
+from surefoot.shell.mqtt_packets import encode_publish
 from surefoot.signing import metadata as offline
 from surefoot.signing.delta import make_delta
 from surefoot.signing.image import sign_esp_idf, sign_image, sign_mcuboot
 from surefoot.sim.firmware import arduino_image, real_images
 from surefoot.sim.images import app_image
 from surefoot.wire import esp_image
+from surefoot.wire.command import answer_command, cancel_command, encode_command, encode_nudge, offer_command
+from surefoot.wire.health import encode_health
 from surefoot.wire.journal import encode_journal
 from surefoot.wire.manifest import encode_manifest, signed_manifest_to_object
 from surefoot.wire.offer import encode_answer, offer_to_object
@@ -37,7 +42,7 @@ from surefoot.wire.report import encode_report, report_to_object
 from surefoot.wire.version import Version
 from wire.delta_case import delta_file, patch_of
 from wire.image_case import SWU, cpio, mcuboot_image, rauc_bundle, robo_image, signed_esp_image
-from wire.wire_case import ANSWER, HEADER, JOURNAL, MANIFEST, OFFER, REPORT, SIGNED
+from wire.wire_case import ANSWER, DIAGNOSTICS, HEADER, JOURNAL, MANIFEST, OFFER, REPORT, SIGNED, WINDOW
 
 SIGNER = a_signer(0)
 VERSION = Version.parse("1.2.3")
@@ -247,8 +252,16 @@ def agent_settings() -> tuple[bytes, ...]:
     text = (
         b'robot_id = "robot-001"\nsku = "standard"\nserver = "https://fleet.test"\ntrusted_keys = ["key.der"]\n'
         b'token_file = "token"\nversion_floor = "0.0.0"\ndriver = "directory"\nself_test_command = ["true", "x"]\n'
+        b'mqtt = "mqtts://broker.test:8883"\n'
     )
     return (text,)
+
+
+def mqtt_packets() -> tuple[bytes, ...]:
+    """Return what brokers say: an answer to CONNECT, acknowledgements, a message, one too long to be held."""
+    answers = (b"\x20\x02\x00\x00", b"\x90\x03\x00\x01\x01\x40\x02\x00\x02\xd0\x00")
+    messages = (encode_publish(7, "fleet/robot-001/commands/ota", bytes(size), retain=False) for size in (30, 2000))
+    return (*answers, *messages)
 
 
 def bodies() -> tuple[bytes, ...]:
@@ -269,6 +282,39 @@ def bodies() -> tuple[bytes, ...]:
 def statuses() -> tuple[bytes, ...]:
     body = {"status": "idle", "progress": 100, "version": "0.2.1", "error": None, "digest": "ab" * 32, "slot": "ota_0"}
     return (_json(body), _json({"status": "error", "version": "1.0.0", "error": {"why": ["no"]}}))
+
+
+def commands() -> tuple[bytes, ...]:
+    said = (answer_command(ANSWER, REPORT), cancel_command("01J"), offer_command(OFFER))
+    return (*map(encode_command, said), encode_nudge(OFFER), b'{"rollback": true}')
+
+
+def jobs_requests() -> tuple[bytes, ...]:
+    update = {"status": "IN_PROGRESS", "statusDetails": {"self_test": "ready", "updatedBy": "0x01000000"}}
+    counted = {"expectedVersion": "2", "executionNumber": 1, "includeJobExecutionState": True, "clientToken": "t"}
+    return (_json(update | counted), _json({"status": "FAILED", "statusDetails": {"reason": "rejected: 0x00000011"}}))
+
+
+def stream_requests(form: str) -> tuple[bytes, ...]:
+    found = []
+    for bitmap in ("0x0580", "MQ=="):
+        request = {"c": "t", "s": 1, "f": 0, "l": 4096, "o": 3, "n": 4, "b": bitmap}
+        request["b"] = bitmap if form == "json" else bitmap.encode()
+        found.append(_json(request) if form == "json" else cbor2.dumps(request))
+    # A map that does not say how long it is.
+    return (*found, b"{}") if form == "json" else (*found, b"\xbf\x61f\x00\x61l\x19\x10\x00\xff")
+
+
+def windows() -> tuple[bytes, ...]:
+    return (encode_health(WINDOW),)
+
+
+def diagnostics() -> tuple[bytes, ...]:
+    """Return what bridges publish, once as it is today and once with everything that is understood."""
+    known = {"charging": "true", "estop_active": "true", "estop_source": "button", "dtls_tried": "9", "boot_count": "2"}
+    pairs = [{"key": "rate_hz", "value": "9.5"}, {"key": "uptime_s", "value": "70.5"}]
+    status = [{"name": "r/link", "level": 1, "values": known}, {"name": "r/topic/scan", "level": 3, "values": pairs}]
+    return (_json(DIAGNOSTICS), _json({"robot_id": "r", "status": status}))
 
 
 def _json(value: object) -> bytes:

@@ -22,16 +22,22 @@ from fuzz.mutations import Kind
 from fuzz.sealing import seal_image, seal_journal, seal_metadata, seal_table
 from support import reader_of
 from surefoot.cli.inspection import look_into
-from surefoot.cli.rollout import read_plan
+from surefoot.cli.rollout_plan import read_plan
+from surefoot.fleet.aws_requests import Operation, parse_topic
+from surefoot.fleet.aws_requests import parse_request as parse_jobs_request
+from surefoot.fleet.aws_stream_access import parse_stream_topic
+from surefoot.fleet.aws_streams import StreamError, read_get
+from surefoot.fleet.aws_words import JobsError
 from surefoot.fleet.documents import read_document
 from surefoot.fleet.metadata import store_metadata
 from surefoot.fleet.ports import Rows
-from surefoot.rollout.plan import plan_from_object
+from surefoot.rollout.plan_format import plan_from_object
 from surefoot.server.config_file import read_config
 from surefoot.server.devices.api import parse_question
 from surefoot.server.devices.enrolment_request import parse_request
 from surefoot.server.devices.identity import IdentityGate
 from surefoot.server.devices.ranges import names_etag, parse_range
+from surefoot.server.mqtt.aws_streams import decode
 from surefoot.server.operators import api as operator_api
 from surefoot.server.operators.models import Model
 from surefoot.server.operators.oidc import parse_roles
@@ -42,23 +48,30 @@ from surefoot.shell import agent_config
 from surefoot.shell.controller_http import Controller
 from surefoot.shell.https import problem_of
 from surefoot.shell.inflate import inflate
+from surefoot.shell.mqtt_packets import PacketReader
 from surefoot.shell.patching import open_patched
 from surefoot.signing.metadata import read_metadata
 from surefoot.trust.keys import DER_BYTES, KeyRing, PublicKey
 from surefoot.trust.payload import check_payload
 from surefoot.wire import embedded_signature, esp_image, esp_signature, formats, linux_bundle, mcuboot_image, otadata
 from surefoot.wire.codes import CODES
+from surefoot.wire.command import parse_command
 from surefoot.wire.delta import PIECE_BYTES, DeltaHead, patched
+from surefoot.wire.diagnostics import parse_diagnostics
 from surefoot.wire.errors import Interrupted, Refused
 from surefoot.wire.fields import ID_CHARS, parse_object
+from surefoot.wire.health import encode_health, parse_health
+from surefoot.wire.health_fold import HealthFold
 from surefoot.wire.image_header import ImageHeader
 from surefoot.wire.journal import load_journal
 from surefoot.wire.limits import CODE_CHARS_MAX, REPORT_BYTES_MAX
 from surefoot.wire.manifest import parse_manifest, signed_manifest_from_object
-from surefoot.wire.offer import Delta, offer_from_object, parse_answer
+from surefoot.wire.offer import Delta, answer_from_object, offer_from_object, parse_answer
 from surefoot.wire.partition_table import parse_table
 from surefoot.wire.report import parse_report, report_from_object
+from surefoot.wire.topics import robot_topic
 from surefoot.wire.version import Version
+from wire.wire_case import WINDOW
 
 FLASH_BYTES = 4 * 1024 * 1024
 # A delta may make an image of four gigabytes; who follows it this far has seen all it can do.
@@ -167,6 +180,30 @@ def _follow(pieces: Any) -> None:
             return
 
 
+def _jobs_request(data: bytes) -> None:
+    refused = None
+    for operation in Operation:
+        try:
+            parse_jobs_request(operation, data)
+        except JobsError as error:
+            refused = Refused("refused-command-format", f"{error.code}: {error.message}")
+    if refused is not None:
+        raise refused
+
+
+def _stream_request(form: str) -> Callable[[bytes], object]:
+    def call(data: bytes) -> object:
+        try:
+            blocks = read_get(decode(data, form), FLASH_BYTES)
+        except StreamError as error:
+            json.dumps(error.to_object())
+            raise Refused("refused-command-format", f"{error.code}: {error.message}") from None
+        assert sum(length for _, _, length in blocks.ranges(FLASH_BYTES)) <= 128 * KIB
+        return blocks
+
+    return call
+
+
 def _patch(data: bytes) -> None:
     _follow(patched(io.BytesIO(data).read, reader_of(corpus.SOURCE), len(corpus.TARGET)))
 
@@ -272,10 +309,25 @@ class _SaidController(Controller):
         return 200, self._data
 
 
+def _packets(data: bytes) -> None:
+    reader = PacketReader(1000)
+    for at in range(0, len(data), 100):
+        reader.feed(data[at : at + 100])
+
+
 def _problem(data: bytes) -> None:
     code, detail = problem_of(data, 500)
     assert 0 < len(code) <= CODE_CHARS_MAX and not code.strip(ID_CHARS), f"{code!r} is no code that a report can carry"
     detail.encode()
+
+
+def _fold(data: bytes) -> None:
+    """Whatever diagnostics say, the window that comes of them can be sent."""
+    fold = HealthFold(0.0)
+    for second in range(3):
+        fold.add(parse_diagnostics(data), float(second))
+    window = WINDOW.replace(sums=fold.take(3.0))
+    assert parse_health(encode_health(window)) == window
 
 
 # JSON takes most memory for the least bytes as arrays in arrays; YAML's reader keeps a note of each place.
@@ -309,6 +361,52 @@ TARGETS = (
         names=("wire.offer.offer_from_object",), call=_from_object(offer_from_object), corpus=corpus.offers, **OBJECT
     ),
     Target(names=("wire.offer.parse_answer",), call=parse_answer, corpus=corpus.answers, **OBJECT),
+    Target(
+        names=("wire.offer.answer_from_object",),
+        call=_from_object(answer_from_object),
+        corpus=corpus.answers,
+        **OBJECT,
+    ),
+    Target(names=("wire.command.parse_command",), call=parse_command, corpus=corpus.commands, **OBJECT),
+    Target(
+        names=("fleet.aws_requests.parse_topic", "fleet.aws_stream_access.parse_stream_topic"),
+        call=_from_text(lambda topic: (parse_topic(topic), parse_stream_topic(topic))),
+        corpus=lambda: (b"$aws/things/robot-1/jobs/$next/get", b"$aws/things/robot-1/streams/AFR_OTA-1-1/get/cbor"),
+        kind=Kind.TEXT,
+        memory_per_byte=80.0,
+    ),
+    Target(names=("fleet.aws_requests.parse_request",), call=_jobs_request, corpus=corpus.jobs_requests, **OBJECT),
+    Target(
+        names=("fleet.aws_streams.read_get", "server.mqtt.aws_streams.decode"),
+        call=_stream_request("json"),
+        corpus=lambda: corpus.stream_requests("json"),
+        **OBJECT,
+    ),
+    Target(
+        names=("server.mqtt.aws_streams.decode of CBOR",),
+        call=_stream_request("cbor"),
+        corpus=lambda: corpus.stream_requests("cbor"),
+        memory_per_byte=JSON_PER_BYTE,
+    ),
+    Target(
+        names=("wire.health.parse_health", "wire.health.health_from_object"),
+        call=lambda data: parse_health(encode_health(parse_health(data))),
+        corpus=corpus.windows,
+        **OBJECT,
+    ),
+    Target(
+        names=("wire.diagnostics.parse_diagnostics", "wire.diagnostics.diagnostics_from_object"),
+        call=_fold,
+        corpus=corpus.diagnostics,
+        **OBJECT,
+    ),
+    Target(
+        names=("wire.topics.robot_topic",),
+        call=_from_text(robot_topic),
+        corpus=lambda: (b"fleet/robot-001/report", b"fleet/robot-001/commands/ota"),
+        kind=Kind.TEXT,
+        memory_per_byte=16.0,
+    ),
     Target(
         names=("wire.journal.load_journal",),
         call=lambda data: load_journal((data[:4096], data[4096:])),
@@ -413,16 +511,25 @@ TARGETS = (
         **OBJECT,
     ),
     Target(
+        names=("shell.mqtt_packets.PacketReader.feed",),
+        call=_packets,
+        corpus=corpus.mqtt_packets,
+        memory_per_byte=60.0,
+    ),
+    Target(
         names=("shell.https.problem_of",),
         call=_problem,
         corpus=lambda: (b'{"type":"urn:surefoot:problem:refused-token","detail":"No."}', b'{"type":"about:blank"}'),
         **OBJECT,
     ),
     Target(
-        names=("rollout.plan.plan_from_object",), call=_from_object(plan_from_object), corpus=corpus.plans, **OBJECT
+        names=("rollout.plan_format.plan_from_object",),
+        call=_from_object(plan_from_object),
+        corpus=corpus.plans,
+        **OBJECT,
     ),
     Target(
-        names=("cli.rollout.read_plan",),
+        names=("cli.rollout_plan.read_plan",),
         call=_from_file(read_plan),
         corpus=corpus.yaml_plans,
         kind=Kind.TEXT,

@@ -6,7 +6,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from surefoot.wire import limits
+from surefoot.wire.diagnostics import ERROR, OK, STALE, WARN, Diagnostics
 from surefoot.wire.fields import ID_CHARS, NAME_CHARS, PRINTABLE_CHARS
+from surefoot.wire.health import TOPIC_CHARS, HealthSums, HealthWindow
 from surefoot.wire.image_header import ImageHeader
 from surefoot.wire.journal import IDLE, STATES, Journal, Label, blank_journal
 from surefoot.wire.manifest import COMPANION_CHARS, Manifest, SignedManifest
@@ -167,6 +169,63 @@ def journals(draw: st.DrawFn) -> Journal:
         trusted_keys=tuple(draw(KEYS)),
     )
 
+
+PERCENTS = st.floats(0, 100)
+TOPIC_NAMES = word(TOPIC_CHARS, limits.NAME_CHARS_MAX)
+RATES = st.dictionaries(TOPIC_NAMES, st.floats(0, limits.RATE_HZ_MAX), max_size=3)
+
+
+@st.composite
+def health_sums(draw: st.DrawFn) -> HealthSums:
+    told_s = [draw(st.floats(0, limits.WINDOW_S_MAX / 5)) for _ in range(5)]
+    events = st.integers(0, limits.EVENTS_MAX)
+    failed, tried = sorted((draw(events), draw(events)))
+    return HealthSums(
+        length_s=sum(told_s),
+        ok_s=told_s[0],
+        warn_s=told_s[1],
+        error_s=told_s[2],
+        stale_s=told_s[3],
+        topics=tuple(sorted(draw(RATES).items())),
+        battery_start_percent=draw(st.none() | PERCENTS),
+        battery_end_percent=draw(st.none() | PERCENTS),
+        charging_s=draw(st.floats(0, sum(told_s))),
+        stops_operator=draw(events),
+        stops_other=draw(events),
+        reboots=draw(events),
+        handshakes_tried=tried,
+        handshakes_failed=failed,
+    )
+
+
+WINDOWS = st.builds(
+    HealthWindow,
+    robot_id=word(NAME_CHARS, limits.ROBOT_ID_CHARS_MAX),
+    epoch=word(ID_CHARS, limits.NAME_CHARS_MAX),
+    boot=COUNTS,
+    number=COUNTS,
+    sums=health_sums(),
+)
+SMALL_COUNTS = st.none() | st.integers(0, 20)
+DIAGNOSTICS = st.builds(
+    Diagnostics,
+    robot_id=NAMES,
+    at_s=st.none(),
+    level=st.sampled_from((OK, WARN, ERROR, STALE)),
+    name_count=st.just(1),
+    unknown_count=st.just(0),
+    battery_percent=st.none() | PERCENTS,
+    charging=st.none() | st.booleans(),
+    estop_active=st.none() | st.booleans(),
+    estop_by_operator=st.none() | st.booleans(),
+    topics=st.dictionaries(st.sampled_from(("scan", "imu")), st.floats(0, 100), max_size=2).map(
+        lambda rates: tuple(rates.items())
+    ),
+    dtls_tried=SMALL_COUNTS,
+    dtls_failed=SMALL_COUNTS,
+    boot_count=SMALL_COUNTS,
+    uptime_s=st.none() | st.floats(0, 100),
+)
 
 # What a stranger may put where something else belongs.
 ODD_VALUES = st.one_of(

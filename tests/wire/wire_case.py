@@ -1,6 +1,7 @@
 """Values of every wire format, full and minimal."""
 
 from surefoot.wire.fields import encode_object
+from surefoot.wire.health import HealthSums, HealthWindow
 from surefoot.wire.journal import Journal, Label, blank_journal
 from surefoot.wire.manifest import Manifest, SignedManifest, encode_manifest
 from surefoot.wire.offer import Answer, Delta, Offer, offer_to_object
@@ -64,6 +65,42 @@ REPORT = Report(
     accepts=("sfd1",),
     code="damaged-journal",
 )
+SUMS = HealthSums(
+    length_s=60.5,
+    ok_s=50.0,
+    warn_s=4.25,
+    error_s=1.5,
+    stale_s=0.5,
+    topics=(("/imu/data", 49.5), ("scan", 9.75)),
+    battery_start_percent=78.5,
+    battery_end_percent=78.0,
+    charging_s=2.0,
+    stops_operator=1,
+    stops_other=2,
+    reboots=3,
+    handshakes_tried=40,
+    handshakes_failed=4,
+)
+WINDOW = HealthWindow(robot_id="robot-001", epoch="epoch-1", boot=17, number=3, sums=SUMS)
+# As robots' bridges publish it today.
+DIAGNOSTICS = {
+    "timestamp": 1705312200.125,
+    "robot_id": "robot-001",
+    "status": [
+        {
+            "name": "robot-001/battery",
+            "level": 0,
+            "message": "OK: 78%",
+            "values": {"percentage": "78.2", "voltage_v": "7.84"},
+        },
+        {
+            "name": "robot-001/safety",
+            "level": 0,
+            "message": "Normal operation",
+            "values": {"estop_active": "false"},
+        },
+    ],
+}
 
 
 def offer_of_bytes(size_bytes: int) -> Offer:

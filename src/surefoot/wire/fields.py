@@ -98,6 +98,20 @@ class Fields:
         """Like `integer`, or None when the key is absent or null."""
         return self.integer(key, maximum) if self.has(key) else None
 
+    def number(self, key: str, maximum: float) -> float:
+        """Read a number from 0 to `maximum`, whole or not; absent or null means 0."""
+        value = self.source.get(key)
+        if value is None:
+            return 0.0
+        # Not a number is not between any two.
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= maximum:
+            raise self.refuse(key, f"a number from 0 to {maximum}")
+        return float(value)
+
+    def optional_number(self, key: str, maximum: float) -> "float | None":
+        """Like `number`, or None when the key is absent or null."""
+        return self.number(key, maximum) if self.has(key) else None
+
     def flag(self, key: str) -> bool:
         """Read a boolean; absent means False."""
         value = self.source.get(key, False)

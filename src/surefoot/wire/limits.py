@@ -5,6 +5,17 @@ URL_CHARS_MAX = 512
 MANIFEST_BYTES_MAX = 2048
 REPORT_BYTES_MAX = 8192
 ANSWER_BYTES_MAX = 8192
+# An answer, and which report it answers.
+COMMAND_BYTES_MAX = ANSWER_BYTES_MAX + 256
+HEALTH_BYTES_MAX = 8192
+# A robot with two hundred statuses says no more.
+DIAGNOSTICS_BYTES_MAX = 65536
+STATUSES_MAX = 512
+# Topics whose rate one window tells.
+TOPICS_MAX = 32
+WINDOW_S_MAX = 7 * 86400
+EVENTS_MAX = 1_000_000
+RATE_HZ_MAX = 100_000
 JOURNAL_BYTES_MAX = 4096
 # The rest of a journal copy is what else it may have to hold at most; the tests build that journal.
 OFFER_BYTES_MAX = 2450

@@ -156,7 +156,12 @@ def parse_answer(data: bytes) -> Answer:
     Raises:
         Refused: `refused-answer-format`, and the codes of `offer_from_object`.
     """
-    fields = Fields(parse_object(data, ANSWER_CODE, limits.ANSWER_BYTES_MAX), ANSWER_CODE, "answer")
+    return answer_from_object(parse_object(data, ANSWER_CODE, limits.ANSWER_BYTES_MAX))
+
+
+def answer_from_object(source: object) -> Answer:
+    """Build an answer from a parsed JSON object; raise as `parse_answer` does."""
+    fields = Fields(source, ANSWER_CODE, "answer")
     return Answer(
         acknowledged=fields.optional_text("acknowledged", limits.ASSIGNMENT_ID_CHARS_MAX, ID_CHARS),
         offer=offer_from_object(fields.source["order"]) if fields.has("order") else None,
@@ -166,14 +171,17 @@ def parse_answer(data: bytes) -> Answer:
     )
 
 
+def answer_to_object(answer: Answer) -> "dict[str, Any]":
+    """Return the answer as a JSON object."""
+    return {
+        "acknowledged": answer.acknowledged,
+        "order": None if answer.offer is None else offer_to_object(answer.offer),
+        "cancel": answer.cancelled,
+        "stale": answer.stale,
+        "next_check_s": answer.next_check_s,
+    }
+
+
 def encode_answer(answer: Answer) -> bytes:
     """Return the answer as JSON bytes."""
-    return encode_object(
-        {
-            "acknowledged": answer.acknowledged,
-            "order": None if answer.offer is None else offer_to_object(answer.offer),
-            "cancel": answer.cancelled,
-            "stale": answer.stale,
-            "next_check_s": answer.next_check_s,
-        }
-    )
+    return encode_object(answer_to_object(answer))

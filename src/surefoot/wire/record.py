@@ -24,12 +24,14 @@ class Record:
     __slots__: "tuple[str, ...]" = ()
 
     def __init__(self, **fields: "Any") -> None:
-        for name in self.__slots__:
+        slots, set_field = self.__slots__, object.__setattr__
+        for name in slots:
             if name not in fields:
                 raise Misuse("misuse-record", f"{type(self).__name__} needs the field {name}.")
-            object.__setattr__(self, name, fields.pop(name))
-        if fields:
-            raise Misuse("misuse-record", f"{type(self).__name__} has no field {sorted(fields)[0]}.")
+            set_field(self, name, fields[name])
+        if len(fields) != len(slots):
+            unknown = sorted([name for name in fields if name not in slots])
+            raise Misuse("misuse-record", f"{type(self).__name__} has no field {unknown[0]}.")
         self.check()
 
     def check(self) -> None:

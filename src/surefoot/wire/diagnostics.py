@@ -1,0 +1,247 @@
+"""Diagnostics as robots' bridges publish them today: a ROS 2 DiagnosticArray as JSON.
+
+`values` are strings, in an object or as ROS's array of `key` and `value`. These keys are known, the others are not
+read, and a value that makes no sense is as good as none:
+
+- `percentage`, of a status with `battery` in its name: of the charge, 0 to 100; of several batteries the emptiest.
+- `charging`, or `power_supply_status` as a word or as ROS's number: on the charger, full included.
+- `estop_active`, `emergency_stop`: the robot is in a safety stop.
+- `estop_by_operator`, or `estop_source` as one of `OPERATORS`: an operator made that stop. Nothing said means that none
+  did. What `message` says is for people and never read.
+- `rate_hz`, of a status named `…/topic/NAME`: how often something is published on the topic NAME.
+- `dtls_tried`, `dtls_failed`: handshakes since the start of whatever counts them; of several links their sum.
+- `boot_count`: the times the robot was started; `uptime_s`: the seconds since.
+"""
+
+from surefoot.wire import limits
+from surefoot.wire.fields import NAME_CHARS, Fields, parse_object
+from surefoot.wire.health import is_topic_name
+from surefoot.wire.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+CODE = "refused-diagnostics-format"
+OK = 0
+WARN = 1
+ERROR = 2
+STALE = 3
+# An error is worse than a status that nobody has renewed.
+_BADNESS = (0, 1, 3, 2)
+
+TRUE_WORDS = ("true", "1", "yes", "on")
+FALSE_WORDS = ("false", "0", "no", "off")
+OPERATORS = ("operator", "user", "person", "manual", "button", "remote", "pendant", "joystick", "gamepad")
+# POWER_SUPPLY_STATUS_… of sensor_msgs/BatteryState.
+ON_CHARGER = ("1", "charging", "4", "full")
+OFF_CHARGER = ("2", "discharging", "3", "not_charging", "not charging")
+_TOPIC_MARK = "/topic/"
+
+
+class Diagnostics(Record):
+    """What one message said; None where it said nothing of it.
+
+    `at_s` is the sender's time in Unix seconds, `level` the worst level of all statuses, `name_count` their number, and
+    `unknown_count` how many of them said nothing known but their level. `topics` are pairs of name and rate in Hz.
+    """
+
+    __slots__ = (
+        "robot_id",
+        "at_s",
+        "level",
+        "name_count",
+        "unknown_count",
+        "battery_percent",
+        "charging",
+        "estop_active",
+        "estop_by_operator",
+        "topics",
+        "dtls_tried",
+        "dtls_failed",
+        "boot_count",
+        "uptime_s",
+    )
+    robot_id: str
+    at_s: "float | None"
+    level: int
+    name_count: int
+    unknown_count: int
+    battery_percent: "float | None"
+    charging: "bool | None"
+    estop_active: "bool | None"
+    estop_by_operator: "bool | None"
+    topics: "tuple[tuple[str, float], ...]"
+    dtls_tried: "int | None"
+    dtls_failed: "int | None"
+    boot_count: "int | None"
+    uptime_s: "float | None"
+
+
+def blank_diagnostics(robot_id: str) -> Diagnostics:
+    """Return diagnostics that say nothing but that all is OK; to be filled by `replace`."""
+    return Diagnostics(robot_id=robot_id, at_s=None, level=OK, name_count=0, unknown_count=0, topics=(), **_NOTHING)
+
+
+def parse_diagnostics(data: bytes) -> Diagnostics:
+    """Parse diagnostics from JSON bytes; raise `Refused` (`refused-diagnostics-format`) naming what is wrong."""
+    return diagnostics_from_object(parse_object(data, CODE, limits.DIAGNOSTICS_BYTES_MAX))
+
+
+def diagnostics_from_object(source: object, make: "Callable[..., Diagnostics]" = Diagnostics) -> Diagnostics:
+    """Build diagnostics from a parsed JSON object; raise `Refused` (`refused-diagnostics-format`).
+
+    Who reads thousands a second may `make` something with the same fields that is built faster.
+    """
+    fields = Fields(source, CODE, "diagnostics")
+    statuses = fields.array("status", limits.STATUSES_MAX)
+    # Where nothing has a status, nothing renews one.
+    level = OK if statuses else STALE
+    unknown_count = 0
+    found = dict(_NOTHING)
+    topics: "list[tuple[str, float]]" = []
+    for status in statuses:
+        if not isinstance(status, dict) or not isinstance(status.get("name"), str):
+            raise fields.refuse("status", "an array of objects with a name each")
+        its_level = status.get("level")
+        if type(its_level) is not int or not OK <= its_level <= STALE:
+            raise fields.refuse("status", "an array of objects with a level from 0 to 3 each")
+        if _BADNESS[its_level] > _BADNESS[level]:
+            level = its_level
+        if not _read_values(status["name"], _values_of(fields, status), found, topics):
+            unknown_count += 1
+    return make(
+        robot_id=fields.text("robot_id", limits.ROBOT_ID_CHARS_MAX, NAME_CHARS),
+        at_s=fields.optional_number("timestamp", limits.INTEGER_MAX),
+        level=level,
+        name_count=len(statuses),
+        unknown_count=unknown_count,
+        topics=tuple(topics),
+        **found,
+    )
+
+
+def _values_of(fields: Fields, status: "dict[str, Any]") -> "dict[str, Any]":
+    values = status.get("values")
+    if isinstance(values, dict):
+        return values
+    if values is None:
+        return {}
+    if not isinstance(values, list):
+        raise fields.refuse("status", "an array of objects with values in an object each")
+    pairs: "dict[str, Any]" = {}
+    for pair in values:
+        if not isinstance(pair, dict) or not isinstance(pair.get("key"), str):
+            raise fields.refuse("status", "an array of objects whose values are objects of key and value each")
+        pairs[pair["key"]] = pair.get("value")
+    return pairs
+
+
+def _read_values(
+    name: str, values: "dict[str, Any]", found: "dict[str, Any]", topics: "list[tuple[str, float]]"
+) -> bool:
+    """Put into `found` and `topics` what a status says; return whether it said anything known."""
+    told = False
+    for key in values:
+        known = _KNOWN.get(key)
+        if known is None:
+            continue
+        field, read, join = known
+        value = read(values[key])
+        if value is None:
+            continue
+        if field == "rate_hz":
+            at = name.find(_TOPIC_MARK)
+            topic = name[at + len(_TOPIC_MARK) :]
+            if at < 0 or not is_topic_name(topic) or len(topics) >= limits.TOPICS_MAX:
+                continue
+            topics.append((topic, value))
+        elif field != "battery_percent" or "battery" in name.lower():
+            found[field] = value if found[field] is None else join(found[field], value)
+        else:
+            continue
+        told = True
+    return told
+
+
+def _number(value: object, maximum: float) -> "float | None":
+    # Bridges write strings; a number as such is as clear.
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if 0 <= number <= maximum else None
+
+
+def _percent(value: object) -> "float | None":
+    return _number(value, 100)
+
+
+def _rate(value: object) -> "float | None":
+    return _number(value, limits.RATE_HZ_MAX)
+
+
+def _count(value: object) -> "int | None":
+    number = _number(value, limits.INTEGER_MAX)
+    return None if number is None else int(number)
+
+
+def _seconds(value: object) -> "float | None":
+    return _number(value, limits.INTEGER_MAX)
+
+
+def _word(value: object, yes: "tuple[str, ...]", no: "tuple[str, ...]") -> "bool | None":
+    # A boolean or a number as such is as clear as its word.
+    word = str(value).strip().lower()
+    return True if word in yes else (False if word in no else None)
+
+
+def _flag(value: object) -> "bool | None":
+    return _word(value, TRUE_WORDS, FALSE_WORDS)
+
+
+def _charger(value: object) -> "bool | None":
+    return _word(value, ON_CHARGER, OFF_CHARGER)
+
+
+def _operator(value: object) -> "bool | None":
+    # Whoever else made it was no operator.
+    return _word(value, OPERATORS, ()) or (False if value else None)
+
+
+def _either(one: bool, other: bool) -> bool:
+    return one or other
+
+
+def _sum(one: int, other: int) -> int:
+    return min(one + other, limits.INTEGER_MAX)
+
+
+# How a value of this key is read, into which field, and what comes of two of them.
+_KNOWN: "dict[str, Any]" = {
+    "percentage": ("battery_percent", _percent, min),
+    "charging": ("charging", _flag, _either),
+    "power_supply_status": ("charging", _charger, _either),
+    "estop_active": ("estop_active", _flag, _either),
+    "emergency_stop": ("estop_active", _flag, _either),
+    "estop_by_operator": ("estop_by_operator", _flag, _either),
+    "estop_source": ("estop_by_operator", _operator, _either),
+    "rate_hz": ("rate_hz", _rate, None),
+    "dtls_tried": ("dtls_tried", _count, _sum),
+    "dtls_failed": ("dtls_failed", _count, _sum),
+    "boot_count": ("boot_count", _count, _sum),
+    "uptime_s": ("uptime_s", _seconds, min),
+}
+_NOTHING: "dict[str, Any]" = {
+    "battery_percent": None,
+    "charging": None,
+    "estop_active": None,
+    "estop_by_operator": None,
+    "dtls_tried": None,
+    "dtls_failed": None,
+    "boot_count": None,
+    "uptime_s": None,
+}
