@@ -2,13 +2,13 @@
 
 import io
 import json
-import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from live_server import LiveServer
 
@@ -105,17 +105,19 @@ def test_the_record_is_shown_verified_and_its_first_broken_entry_named(
     assert (cut_off.code, cut_off.error_code) == (1, "damaged-audit")
     assert f"The audit log is whole: {whole['entries']} entries." in operate("audit", "verify").stdout
 
-    def edit(statement: str, *values: object) -> None:
-        with sqlite3.connect(server.data_dir / "surefoot.db") as database:
-            database.execute(statement, values)
-        database.close()
+    def edit(statement: str, **values: object) -> None:
+        engine = create_engine(server.database_url)
+        with engine.begin() as database:
+            database.execute(text(statement), values)
+        engine.dispose()
 
     number, after = entries[1]["number"], json.dumps(entries[1]["after"])
-    edit("UPDATE audit SET after = ? WHERE number = ?", after.replace("viewer", "admin"), number)
+    update = "UPDATE audit SET after = :after WHERE number = :number"
+    edit(update, after=after.replace("viewer", "admin"), number=number)
     broken = operate("audit", "verify")
     assert broken.code == 1 and f"breaks at entry {number}: It was edited" in broken.stderr
-    edit("UPDATE audit SET after = ? WHERE number = ?", after, number)
+    edit(update, after=after, number=number)
     assert operate("audit", "verify").code == 0
-    edit("DELETE FROM audit WHERE number = ?", number - 1)
+    edit("DELETE FROM audit WHERE number = :number", number=number - 1)
     removed = operate("audit", "verify")
     assert removed.code == 1 and f"breaks at entry {number - 1}: The entry is missing" in removed.stderr

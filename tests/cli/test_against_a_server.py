@@ -181,7 +181,7 @@ def test_a_plan_from_a_file_is_followed(publish: Run, ask: Run, tmp_path: Path) 
     ("text", "said"),
     [
         ("phases: [\n- broken", "line 2"),
-        ("just words", "not a JSON object"),
+        ("just words", "line 1: plan: must be an object"),
         ("phases:\n- {name: some, percent: 50}\n", "100 percent"),
         ("\x00", "YAML"),
     ],
@@ -194,6 +194,57 @@ def test_a_plan_that_is_wrong_starts_nothing(operate: Run, ask: Run, tmp_path: P
     assert (outcome.code, outcome.error_code) == (1, "refused-plan-format")
     assert said in outcome.stderr
     assert len(ask("rollout", "list")["rollouts"]) == before
+
+
+def test_a_plan_is_explained_for_the_robots_there_are(publish: Run, ask: Run, operate: Run, tmp_path: Path) -> None:
+    release = publish("knee", "0.2.1")
+    for number in range(3):
+        ask("robot", "add", f"knee-{number}", "--sku", "knee")
+    plan = tmp_path / "plan.yaml"
+    plan.write_text("phases:\n- {name: some, percent: 34, soak: 1 h}\n- {name: all, percent: 100, soak: 2 h}\n")
+    explained = ask("rollout", "plan", "--explain", plan, "--release", release["release_id"])
+    assert (explained["sku"], explained["robots"]) == ("knee", 3)
+    assert [(it["name"], it["new"], it["ends_after_s"]) for it in explained["phases"]] == [
+        ("some", 1, 3600),
+        ("all", 2, 10800),
+    ]
+    shown = operate("rollout", "plan", "--explain", plan, "--sku", "knee").stdout
+    for words in ("The fleet has 3 robots of sku knee", "install-failed", "ENDS AFTER"):
+        assert words in shown
+    assert operate("rollout", "plan", "--explain", plan).error_code == "refused-usage"
+    assert operate("rollout", "plan", "--explain", plan, "--release", "none").error_code == "not-found-release"
+
+
+def test_a_phase_is_approved_and_the_rollout_watched_to_its_halt(
+    publish: Run, ask: Run, operate: Run, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(
+        "phases:\n- {name: some, percent: 10}\n- {name: all, percent: 100, approval: true}\nmaintenance_windows:\n"
+        "- {days: [sat], from: 22:00, to: 04:00}\n"
+    )
+    ask("robot", "add", "ear-1", "--sku", "ear")
+    rollout_id = ask("rollout", "start", publish("ear", "0.2.1")["release_id"], "--plan", plan)["rollout_id"]
+    assert "needed" in operate("rollout", "status", rollout_id).stdout
+    approved = operate("rollout", "approve", rollout_id, "--reason", "looks well")
+    assert approved.stdout == f"Phase all of rollout {rollout_id} may open.\n"
+    assert operate("rollout", "approve", rollout_id, "--reason", "again").error_code == "refused-approval"
+    status = operate("rollout", "status", rollout_id).stdout
+    assert "operator.token" in status and "looks well" in status and "ear-1" in status
+    operate("rollout", "halt", rollout_id, "--reason", "it limps")
+    watched = operate("rollout", "status", rollout_id, "--watch")
+    assert (watched.code, watched.stdout.startswith("halted, phase some: it limps")) == (1, True)
+    assert ask("rollout", "status", rollout_id)["waiting"]["groups"][0]["code"] == "halted"
+
+
+def test_a_robot_is_pinned_and_placed_by_commands(ask: Run, operate: Run) -> None:
+    ask("robot", "add", "fin-1", "--sku", "fin")
+    assert "offered nothing" in operate("robot", "pin", "fin-1", "--reason", "on loan").stdout
+    assert "on loan" in operate("robot", "pins").stdout
+    assert ask("robot", "unpin", "fin-1")["reason"] == "on loan"
+    assert operate("robot", "pins").stdout == "No robot is pinned.\n"
+    assert operate("robot", "time-zone", "fin-1", "Asia/Tokyo").stdout == "Robot fin-1 goes by Asia/Tokyo.\n"
+    assert operate("robot", "time-zone", "fin-1", "Mars").error_code == "refused-time-zone"
 
 
 def test_a_robot_is_enrolled_once_and_its_token_is_its_own(ask: Run, operate: Run, tmp_path: Path) -> None:

@@ -2,10 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from surefoot.rollout.decide import Finish, Halt, OpenPhase, RolloutFacts, Standing, Wait, decide
+from surefoot.rollout.decide import Finish, Halt, OpenPhase, RolloutFacts, Standing, Wait, Watch, decide
+from surefoot.rollout.evidence import Answer
 from surefoot.rollout.plan import Plan, default_plan
 
-PLAN = default_plan(("robot-1",))
+PLAN = replace(default_plan(("robot-1",)), failures_max=0)
 INTERNAL, CANARY, WIDER, FULL = range(4)
 DAY_S = 86_400.0
 SETTLED = RolloutFacts(installed=3, updating=0, unreached=0, unheard=0, failed=(), settled_at_s=0.0)
@@ -95,3 +96,46 @@ def test_a_failure_halts_even_while_others_update_or_say_nothing() -> None:
 def test_a_halt_names_the_first_robots_and_how_many_there_are() -> None:
     halted = decide(PLAN, at(), replace(SETTLED, failed=failures(7)))
     assert halted.reason.startswith("7 failed (robot-0, robot-1, robot-2, robot-3, robot-4, …), the plan allows 0.")
+
+
+GATED = default_plan(("robot-0",))
+
+
+@pytest.mark.parametrize("phase", [INTERNAL, CANARY])
+def test_without_a_limit_of_its_own_only_robots_that_a_phase_names_must_not_fail(phase: int) -> None:
+    halted = decide(GATED, at(phase), replace(SETTLED, failed=failures(2)))
+    assert isinstance(halted, Halt) == (phase == INTERNAL)
+    assert phase != INTERNAL or "robot-0 failed, which phase internal names" in halted.reason
+
+
+def test_a_failure_that_a_person_accepted_halts_no_more() -> None:
+    facts = replace(SETTLED, failed=failures(1))
+    assert isinstance(decide(GATED, at(), facts, Watch(accepted=("robot-0",))), OpenPhase)
+
+
+@pytest.mark.parametrize("updating", [0, 3])
+def test_a_trigger_or_a_gate_halts_whatever_else_is_true(updating: int) -> None:
+    facts = replace(SETTLED, updating=updating, unreached=updating)
+    fired = decide(GATED, at(soaked_s=0), facts, Watch(alarm="robot-1 restarted 4 times. Halted."))
+    assert fired == Halt(reason="robot-1 restarted 4 times. Halted.", by_evidence=True)
+    tripped = Watch(answer=Answer.TRIPPED, sentence="2 of 12 canaries are silent. Halted.")
+    assert decide(GATED, at(soaked_s=0), facts, tripped) == Halt(reason=tripped.sentence, by_evidence=True)
+
+
+def test_a_gate_that_leans_against_the_release_holds_a_soaked_phase_and_no_other() -> None:
+    leaning = Watch(answer=Answer.WAITING, sentence="3 of 12 reported an error. Waiting.")
+    assert decide(GATED, at(CANARY), SETTLED, leaning) == Wait(reason=leaning.sentence)
+    soaking = decide(GATED, at(CANARY, 0), SETTLED, leaning)
+    assert soaking.reason.startswith("Phase canary soaks for another")
+
+
+def test_a_soak_says_what_it_lacks() -> None:
+    waits = decide(GATED, at(soaked_s=DAY_S - 60), SETTLED, Watch(note="It stands still."))
+    assert waits == Wait(reason="Phase internal soaks for another 60 s. It stands still.")
+
+
+def test_a_phase_that_needs_a_persons_word_waits_for_it_behind_its_gate() -> None:
+    unapproved = replace(at(), next_may_open=False)
+    assert "phase canary opens once a person approves it" in decide(GATED, unapproved, SETTLED).reason
+    halted = decide(GATED, unapproved, SETTLED, Watch(alarm="It fired."))
+    assert isinstance(halted, Halt)

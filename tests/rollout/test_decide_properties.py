@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from surefoot.rollout.decide import Finish, Halt, OpenPhase, RolloutFacts, Standing, Wait, decide
 from surefoot.rollout.plan import default_plan
 
-PLAN = default_plan(("robot-1",))
+PLAN = replace(default_plan(("robot-1",)), failures_max=0)
 SOAKS_S = st.floats(0, 1e12) | st.sampled_from([phase.soak_s for phase in PLAN.phases])
 COUNTS = st.integers(0, 3)
 FACTS = st.builds(

@@ -31,6 +31,9 @@ def test_an_open_door_lets_a_robot_of_its_phase_in(running: Version | None) -> N
         (replace(DOOR, closed_by="halted"), "inside", None, "halted"),
         (DOOR, "outside", None, "phase-closed"),
         (DOOR, "inside", NEWER, "newer-version"),
+        (replace(DOOR, plan=replace(DOOR.plan, exclude=("outside",))), "outside", None, "excluded"),
+        (replace(DOOR, is_wave_full=True), "inside", None, "wave-full"),
+        (replace(DOOR, is_wave_full=True, open_assignments=2), "inside", None, "wave-full"),
         (replace(DOOR, open_assignments=2), "inside", None, "at-capacity"),
         (replace(DOOR, open_assignments=3), "inside", None, "at-capacity"),
     ],
@@ -55,3 +58,8 @@ def test_of_several_reasons_a_person_s_comes_first_and_the_one_that_passes_last(
     door = replace(door, closed_by=None)
     assert refusal(door, "outside", NEWER) == "phase-closed"
     assert refusal(door, "inside", NEWER) == "newer-version"
+
+
+def test_a_pinned_robot_is_let_in_by_no_open_door() -> None:
+    assert refusal(DOOR, "inside", None, is_pinned=True) == "pinned"
+    assert refusal(replace(DOOR, closed_by="halted"), "inside", None, is_pinned=True) == "halted"

@@ -45,8 +45,16 @@ def test_few_robots_do_not_speak() -> None:
     assert few == Means(updated=18, others=100)
 
 
-def test_robots_without_any_difference_do_not_speak() -> None:
-    assert means.look([MeanStratum(updated=levels([1.0] * 30), others=levels([0.0] * 30))]).log_evidence == 0.0
+def test_robots_that_all_say_the_very_same_speak_against_a_release_that_changed_it_and_for_none_other() -> None:
+    changed = MeanStratum(updated=levels([1.0] * 30), others=levels([0.0] * 30))
+    same = MeanStratum(updated=levels([1.0] * 30), others=levels([1.0] * 30))
+    assert means.look([changed]).log_evidence > math.log(1e6)
+    assert means.look([same]).log_evidence <= 0.0
+
+
+def test_spreads_too_small_for_a_float_are_no_fault() -> None:
+    tiny = Levels(robots=20, x=0.0, xx=2.2250738585e-313)
+    assert means.look([MeanStratum(updated=tiny, others=tiny)]).log_evidence <= 0.0
 
 
 def test_strata_at_different_levels_are_not_compared_with_each_other() -> None:

@@ -124,3 +124,8 @@ def test_the_exact_rule_is_the_smallest_count_that_is_rare_enough() -> None:
 def test_a_robot_has_half_as_long_again_as_its_longest_absence_to_come_back() -> None:
     assert outcomes.return_deadline_s(0.0) == 1800
     assert outcomes.return_deadline_s(14 * 3600) == 21 * 3600
+
+
+def test_a_tail_far_below_the_mean_is_whole_however_many_robots_there_are() -> None:
+    assert outcomes.tail(1_000_000, 0.5, 10) == 1.0
+    assert 0.5 < outcomes.tail(1_000_000, 0.5, 500_000) < 0.501

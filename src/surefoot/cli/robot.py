@@ -11,6 +11,8 @@ from surefoot.cli import output
 from surefoot.cli.files import write_new_secret
 from surefoot.cli.noun import example, noun
 from surefoot.cli.options import AsJson, with_operator
+from surefoot.cli.robot_pin import register
+from surefoot.fleet.broker_access import SALT_BYTES, password_hash
 from surefoot.fleet.model import Status
 from surefoot.wire.errors import Refused
 
@@ -36,7 +38,7 @@ def add(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Enrol a robot and get the token it proves itself with; the server keeps only the token's SHA-256.
+    """Enrol a robot and get the token it proves itself with; the server keeps only hashes of it.
 
     A token written to a file is made here and never sent.
     """
@@ -48,8 +50,12 @@ def add(
     token = secrets.token_urlsafe(_TOKEN_BYTES)
     # Written first: should the answer get lost, the robot may be enrolled, and then this is its token.
     write_new_secret(token_path, token.encode("ascii") + b"\n")
+    known_by = {
+        "token_sha256": hashlib.sha256(token.encode()).hexdigest(),
+        "broker_password_hash": password_hash(token, secrets.token_bytes(SALT_BYTES)),
+    }
     try:
-        answer = operator.post("/api/v1/robots", body | {"token_sha256": hashlib.sha256(token.encode()).hexdigest()})
+        answer = operator.post("/api/v1/robots", body | known_by)
     except Refused:
         token_path.unlink()
         raise
@@ -170,6 +176,9 @@ def show(
         "",
         output.Table(("WHEN", "WHAT", "DETAIL"), history, empty="Nothing has happened to it yet."),
     )
+
+
+register(app)
 
 
 def _assignment(assignment: dict[str, Any] | None) -> str | None:

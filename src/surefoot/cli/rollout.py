@@ -6,19 +6,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from surefoot.cli import output
-from surefoot.cli.files import read_file
 from surefoot.cli.noun import example, noun
 from surefoot.cli.options import AsJson, with_operator
+from surefoot.cli.rollout_plan import plan as plan_command
+from surefoot.cli.rollout_plan import read_plan
+from surefoot.cli.rollout_view import gate_sentence
 from surefoot.wire.errors import Refused
 
 if TYPE_CHECKING:
     from surefoot.cli.client import OperatorClient
-    from surefoot.rollout.plan import Plan
 
 app = noun("Bring a release to the fleet, phase by phase.")
 
 RolloutId = Annotated[str, typer.Argument(metavar="ROLLOUT_ID")]
 Why = Annotated[str, typer.Option("--reason", help="Why; it stays with the rollout and in its history.")]
+
+
+app.command(
+    "plan",
+    epilog=example(
+        "surefoot rollout plan --internal robot-001",
+        "surefoot rollout plan --check plan.yaml",
+        "surefoot rollout plan --explain plan.yaml --sku standard",
+    ),
+)(plan_command)
 
 
 @app.command(
@@ -34,7 +45,9 @@ def start(
     release_id: Annotated[str, typer.Argument(metavar="RELEASE_ID", help="See `surefoot release list`.")],
     plan: Annotated[
         Path | None,
-        typer.Option("--plan", help="Plan (YAML).", show_default="10 % 48 h, 50 % 24 h, 100 % 24 h"),
+        typer.Option(
+            "--plan", help="Plan (YAML); see `surefoot rollout plan`.", show_default="10 % 48 h, 50 % 24 h, 100 % 24 h"
+        ),
     ] = None,
     internal: Annotated[
         list[str] | None,
@@ -79,24 +92,30 @@ def list_rollouts(operator: "OperatorClient", as_json: AsJson = False) -> None:
     output.show(answer, as_json, table)
 
 
-@app.command(epilog=example("surefoot rollout status ROLLOUT_ID"))
+@app.command(
+    epilog=example("surefoot rollout status ROLLOUT_ID", "surefoot rollout status ROLLOUT_ID --watch"),
+)
 @with_operator
-def status(operator: "OperatorClient", rollout_id: RolloutId, as_json: AsJson = False) -> None:
-    """Show where a rollout stands, why, how many robots have which status, and who changed what when."""
+def status(
+    operator: "OperatorClient",
+    rollout_id: RolloutId,
+    watch: Annotated[
+        bool,
+        typer.Option("--watch", help="Keep it on the screen until it is finished, or halted (exit code 1)."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show where a rollout stands, why, how many robots have which status, who waits, and who changed what when."""
     from surefoot.cli.client import url_part
+    from surefoot.cli.rollout_watch import watch as watch_rollout
 
-    rollout = operator.get(f"/api/v1/rollouts/{url_part(rollout_id)}")
-    phases = [
-        (
-            phase["name"],
-            ", ".join(phase["robots"]) or f"{phase['percent']:g} %",
-            output.duration_text(phase["soak_s"]),
-            index <= rollout["phase"],
-        )
-        for index, phase in enumerate(rollout["plan"]["phases"])
-    ]
+    if watch:
+        watch_rollout(operator, rollout_id, as_json)
+        return
+    path = f"/api/v1/rollouts/{url_part(rollout_id)}"
+    rollout, waiting = operator.get(path), operator.get(f"{path}/robots/waiting")
     output.show(
-        rollout,
+        rollout | {"waiting": waiting},
         as_json,
         output.facts(
             [
@@ -104,15 +123,17 @@ def status(operator: "OperatorClient", rollout_id: RolloutId, as_json: AsJson = 
                 ("brings", f"{rollout['version']} to {rollout['sku']} (release {rollout['release_id']})"),
                 ("state", rollout["state"]),
                 ("reason", rollout["reason"]),
+                *([("gates", sentence)] if (sentence := gate_sentence(rollout)) else []),
                 ("started", output.time_text(rollout["started_at_s"])),
                 ("phase", f"{rollout['phase_name']}, open since {output.time_text(rollout['phase_opened_at_s'])}"),
             ]
         ),
         "",
-        output.Table(("PHASE", "WHO", "SOAK", "OPEN"), phases),
+        _phases(rollout),
         "",
         output.Table(("STATUS", "ROBOTS"), list(rollout["counts"].items()), empty="No robot has been offered it yet."),
         "",
+        *_waiting(waiting),
         output.Table(("WHEN", "WHO", "WHAT", "WHY"), _changes(rollout)),
     )
 
@@ -138,11 +159,65 @@ def halt(operator: "OperatorClient", rollout_id: RolloutId, reason: Why, as_json
     _order(operator, rollout_id, "halt", reason, as_json)
 
 
+@app.command(
+    epilog=example(
+        'surefoot rollout approve ROLLOUT_ID --reason "canaries look well"',
+        'surefoot rollout approve ROLLOUT_ID --phase full --reason "agreed with the warehouse"',
+    )
+)
+@with_operator
+def approve(
+    operator: "OperatorClient",
+    rollout_id: RolloutId,
+    reason: Why,
+    phase: Annotated[
+        str | None,
+        typer.Option("--phase", metavar="NAME", help="Phase that may open.", show_default="the next that waits"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a phase open once the one before has passed; this may be said before it is due. Needs an approver."""
+    from surefoot.cli.client import url_part
+
+    rollout = operator.post(f"/api/v1/rollouts/{url_part(rollout_id)}/approve", {"phase": phase, "reason": reason})
+    name = rollout["plan"]["phases"][rollout["approvals"][-1]["phase"]]["name"]
+    output.show(rollout, as_json, f"Phase {name} of rollout {rollout['rollout_id']} may open.")
+
+
 def _order(operator: "OperatorClient", rollout_id: str, verb: str, reason: str, as_json: bool) -> None:
     from surefoot.cli.client import url_part
 
     rollout = operator.post(f"/api/v1/rollouts/{url_part(rollout_id)}/{verb}", {"reason": reason})
     output.show(rollout, as_json, f"Rollout {rollout['rollout_id']} is {rollout['state']}.")
+
+
+def _phases(rollout: dict[str, Any]) -> output.Table:
+    phases = rollout["plan"]["phases"]
+    approved = {approval["phase"]: approval["approved_by"] for approval in rollout["approvals"]}
+    rows: list[tuple[Any, ...]] = [
+        (
+            phase["name"],
+            ", ".join(phase["robots"]) or f"{phase['percent']:g} %",
+            output.duration_text(phase["soak_s"]),
+            index <= rollout["phase"],
+        )
+        for index, phase in enumerate(phases)
+    ]
+    headings: tuple[str, ...] = ("PHASE", "WHO", "SOAK", "OPEN")
+    if any(phase["approval"] for phase in phases):
+        headings = (*headings, "APPROVAL")
+        needed = ["needed" if phase["approval"] else None for phase in phases]
+        rows = [(*row, approved.get(index, needed[index])) for index, row in enumerate(rows)]
+    return output.Table(headings, rows)
+
+
+def _waiting(waiting: dict[str, Any]) -> "list[str | output.Table]":
+    if not waiting["groups"]:
+        return []
+    rows = [
+        (group["robots"], group["code"], ", ".join(group["robot_ids"]), group["why"]) for group in waiting["groups"]
+    ]
+    return [output.Table(("WAITING", "CODE", "AMONG THEM", "WHY"), rows), ""]
 
 
 def _changes(rollout: dict[str, Any]) -> list[tuple[str, str, str, str]]:
@@ -154,30 +229,11 @@ def _changes(rollout: dict[str, Any]) -> list[tuple[str, str, str, str]]:
 
 def _plan(path: Path | None, internal: tuple[str, ...]) -> dict[str, Any] | None:
     """Return the plan to send, checked here so that a mistake is told before anything starts; None for the default."""
-    from surefoot.rollout.plan import default_plan, plan_to_object
+    from surefoot.rollout.plan import default_plan
+    from surefoot.rollout.plan_format import plan_to_object
 
     if path is None:
         return plan_to_object(default_plan(internal)) if internal else None
     if internal:
         raise Refused("refused-usage", "A plan names its robots itself: give --plan or --internal, not both.")
     return plan_to_object(read_plan(path))
-
-
-def read_plan(path: Path) -> "Plan":
-    """Return the plan that a YAML file holds; `Refused` (`refused-file-unreadable`, `refused-plan-format`)."""
-    from surefoot.rollout.plan import plan_from_object
-
-    return plan_from_object(_parse_yaml(path))
-
-
-def _parse_yaml(path: Path) -> object:
-    import yaml
-
-    try:
-        return yaml.safe_load(read_file(path))
-    except yaml.MarkedYAMLError as error:
-        line = "?" if error.problem_mark is None else error.problem_mark.line + 1
-        raise Refused("refused-plan-format", f"{path}, line {line}: {error.problem}: correct the YAML.") from error
-    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
-        # PyYAML lets its own slips out: of scalars that are not what their tag says, and of deep nesting.
-        raise Refused("refused-plan-format", f"{path} is not YAML: write the plan as text in UTF-8.") from error

@@ -1,21 +1,45 @@
 """The rollout engine: what happens next, from what is true now.
 
 `decide` is pure: killed anywhere and asked again, it decides the same. A phase passes when every robot it reached has
-settled, and the whole of its soak went by after the last of them did; robots that failed beyond the plan's limit halt
-the rollout. Statistical gates against a control group come on top of this rule, not in place of it.
+settled, the whole of its soak went by after the last of them did, and nothing in the gate's evidence speaks against the
+release. A trigger, evidence that the release is worse, a failure of a robot that the phase names, or more failures than
+the plan counts halt the rollout.
 """
 
 from dataclasses import dataclass
 
-from surefoot.rollout.plan import Plan
+from surefoot.rollout.evidence import Answer
+from surefoot.rollout.plan import Phase, Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What triggers and gates say.
+
+    `alarm` is the sentence of a trigger that fired, `answer` and `sentence` are the gate's as if the phase had soaked,
+    and `note` says what the soak lacks, "" if nothing. `accepted` are robots whose failure a person accepted.
+    """
+
+    alarm: str | None = None
+    answer: Answer = Answer.PASSED
+    sentence: str = ""
+    note: str = ""
+    accepted: tuple[str, ...] = ()
+
+
+UNWATCHED = Watch()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Where a running rollout stands: its open phase, and how long that was watched with every robot settled."""
+    """Where a running rollout stands: its open phase, and how long that was watched with every robot settled.
+
+    `next_may_open` unless the next phase lacks a person's approval.
+    """
 
     phase: int
     soaked_s: float
+    next_may_open: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +76,13 @@ class OpenPhase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Halt:
-    """No robot is offered the release any more until a person resumes."""
+    """No robot is offered the release any more until a person resumes.
+
+    `by_evidence` tells that a trigger or a gate halts: then the plan may lead robots back, too.
+    """
 
     reason: str
+    by_evidence: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +92,18 @@ class Finish:
     reason: str
 
 
+_UNTIL = "Halted until a person resumes."
+
 Decision = Wait | OpenPhase | Halt | Finish
 
 
-def decide(plan: Plan, standing: Standing, facts: RolloutFacts) -> Decision:
+def decide(plan: Plan, standing: Standing, facts: RolloutFacts, watch: Watch = UNWATCHED) -> Decision:
     """Return the one decision that these facts call for."""
     phase = plan.phases[standing.phase]
     is_last = standing.phase + 1 == len(plan.phases)
-    if len(facts.failed) > plan.failures_max:
-        return Halt(reason=_failures(plan, facts))
+    halt = halts(plan, standing.phase, facts.failed, watch)
+    if halt is not None:
+        return halt
     if facts.updating:
         return Wait(reason=f"{_robots(facts.updating)} still updating in phase {phase.name}.")
     if facts.unreached:
@@ -83,18 +114,44 @@ def decide(plan: Plan, standing: Standing, facts: RolloutFacts) -> Decision:
     if (is_last or phase.robots) and not facts.installed:
         return Wait(reason="No robot has installed the release yet.")
     if standing.soaked_s < phase.soak_s:
-        return Wait(reason=f"Phase {phase.name} soaks for another {phase.soak_s - standing.soaked_s:.0f} s.")
+        return Wait(reason=_soak(phase, standing, watch))
+    if watch.answer is not Answer.PASSED:
+        return Wait(reason=watch.sentence)
     reached = f"Phase {phase.name} passed: {facts.installed} installed, {len(facts.failed)} failed"
     if is_last:
         return Finish(reason=f"{reached}; the release is stable.")
     following = plan.phases[standing.phase + 1].name
+    if not standing.next_may_open:
+        return Wait(reason=f"{reached}; phase {following} opens once a person approves it.")
     return OpenPhase(phase=standing.phase + 1, reason=f"{reached}; phase {following} opens.")
+
+
+def halts(plan: Plan, phase: int, failed: tuple[str, ...], watch: Watch) -> Halt | None:
+    """Return the halt that these facts call for, whatever else is true; None when they call for none."""
+    if watch.alarm is not None:
+        return Halt(reason=watch.alarm, by_evidence=True)
+    if not plan.allows(len(failed)):
+        return Halt(reason=_failures(plan, failed))
+    named = set(plan.phases[phase].robots).intersection(failed).difference(watch.accepted)
+    # Of so few robots statistics have nothing to say: each of them has to come through.
+    if plan.failures_max is None and named:
+        return Halt(
+            reason=f"{min(named)} failed, which phase {plan.phases[phase].name} names. {_UNTIL}", by_evidence=True
+        )
+    if watch.answer is Answer.TRIPPED:
+        return Halt(reason=watch.sentence, by_evidence=True)
+    return None
+
+
+def _soak(phase: Phase, standing: Standing, watch: Watch) -> str:
+    soaks = f"Phase {phase.name} soaks for another {phase.soak_s - standing.soaked_s:.0f} s."
+    return f"{soaks} {watch.note}" if watch.note else soaks
 
 
 def _robots(count: int) -> str:
     return "1 robot is" if count == 1 else f"{count} robots are"
 
 
-def _failures(plan: Plan, facts: RolloutFacts) -> str:
-    named = ", ".join(facts.failed[:5]) + (", …" if len(facts.failed) > 5 else "")
-    return f"{len(facts.failed)} failed ({named}), the plan allows {plan.failures_max}. Halted until a person resumes."
+def _failures(plan: Plan, failed: tuple[str, ...]) -> str:
+    named = ", ".join(failed[:5]) + (", …" if len(failed) > 5 else "")
+    return f"{len(failed)} failed ({named}), the plan allows {plan.failures_max}. {_UNTIL}"

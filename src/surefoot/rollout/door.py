@@ -11,7 +11,8 @@ from surefoot.wire.version import Version
 class Door:
     """A rollout as one robot meets it.
 
-    `closed_by` is the named refusal of a paused or halted rollout; `open_assignments` counts offers too.
+    `closed_by` is the named refusal of a paused or halted rollout; `open_assignments` counts offers too; `is_wave_full`
+    tells that the ramp lets nobody else be offered the release now.
     """
 
     plan: Plan
@@ -20,16 +21,27 @@ class Door:
     closed_by: str | None
     version: Version
     open_assignments: int
+    is_wave_full: bool = False
 
 
-def refusal(door: Door, robot_id: str, running_version: Version | None) -> str | None:
-    """Return why the robot gets no assignment from this rollout now, or None when it does."""
+def refusal(door: Door, robot_id: str, running_version: Version | None, *, is_pinned: bool = False) -> str | None:
+    """Return why the robot gets no assignment from this rollout now, or None when it does.
+
+    `is_pinned` tells that a person keeps the robot from the release. Maintenance windows are not looked at: whoever
+    knows where the robot stands asks `rollout.maintenance` once everything else lets it in.
+    """
     if door.closed_by is not None:
         return door.closed_by
+    if robot_id in door.plan.exclude:
+        return "excluded"
+    if is_pinned:
+        return "pinned"
     if phase_of(door.plan, door.salt, robot_id) > door.phase:
         return "phase-closed"
     if running_version is not None and running_version > door.version:
         return "newer-version"
+    if door.is_wave_full:
+        return "wave-full"
     if door.open_assignments >= door.plan.capacity:
         return "at-capacity"
     return None

@@ -17,6 +17,8 @@ from surefoot.rollout.evidence import Finding
 from surefoot.rollout.metrics import DEFINITIONS, Metric
 
 ROBOTS_MIN = 20
+# Robots that all say the very same are known no better than to a percent; and what changed on all of them is seen.
+VARIANCE_MIN = 0.01**2
 _RISES = tuple(math.log(times) for times in (1.02, 1.05, 1.1, 1.2, 1.4, 2.0))
 _DELTAS = (0.0, *_RISES)
 _PRIOR = (0.30, *(0.70 / len(_RISES) for _ in _RISES))
@@ -71,7 +73,8 @@ def look(strata: Iterable[MeanStratum], *, worse_when_lower: bool = False) -> Me
     variance = of_updated + of_others
     if variance <= 0:
         return Means(updated=updated, others=others)
-    freedom = variance**2 / (of_updated**2 / freedom_updated + of_others**2 / freedom_others)
+    part = of_updated / variance
+    freedom = 1 / (part**2 / freedom_updated + (1 - part) ** 2 / freedom_others)
     difference /= weight
     standard_error = _widened(difference, math.sqrt(variance) / weight, freedom)
     return Means(
@@ -100,7 +103,7 @@ def _variance(arm: list[Levels]) -> tuple[float, int]:
     """Return the variance of an arm's robots within strata, and its degrees of freedom."""
     squares = sum(max(0.0, levels.xx - levels.x * levels.x / levels.robots) for levels in arm if levels.robots)
     freedom = max(1, sum(levels.robots - 1 for levels in arm if levels.robots))
-    return squares / freedom, freedom
+    return max(VARIANCE_MIN, squares / freedom), freedom
 
 
 def _widened(difference: float, standard_error: float, freedom: float) -> float:

@@ -115,6 +115,9 @@ def tail(robots: int, probability: float, count: int) -> float:
         return 0.0
     if probability >= 1:
         return 1.0
+    if count <= robots * probability:
+        # From below the mean the sum would begin with terms too small for a float: the other side is summed instead.
+        return 1.0 - tail(robots, 1 - probability, robots - count + 1)
     log_term = (
         math.lgamma(robots + 1)
         - math.lgamma(count + 1)
@@ -123,10 +126,9 @@ def tail(robots: int, probability: float, count: int) -> float:
         + (robots - count) * math.log1p(-probability)
     )
     odds, term, total = probability / (1 - probability), math.exp(log_term), 0.0
-    mean = robots * probability
     for reached in range(count, robots + 1):
         total += term
-        if reached > mean and term < total * 1e-17:
+        if term < total * 1e-17:
             break
         term *= (robots - reached) / (reached + 1) * odds
     return min(1.0, total)
