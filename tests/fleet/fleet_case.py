@@ -27,7 +27,7 @@ SKU = "standard"
 KEY_ID = "aa" * 32
 START_S = 1_700_000_000.0
 HOUR_S = 3600.0
-EVERYONE = Plan(phases=(Phase(name="full", percent=100, soak_s=0),))
+EVERYONE = Plan(phases=(Phase(name="full", percent=100, soak_s=0),), failures_max=0, ramp=None)
 SETTINGS = FleetSettings(public_url="https://fleet.test")
 
 T = TypeVar("T")
@@ -134,11 +134,11 @@ class FleetCase:
 
     def deliver(self, voice: Voice, report: Report) -> Answer:
         """Bring a report that may be old, and return the answer."""
-        return self.run(lambda rows: exchange(rows, voice.robot, report, self.now_s, SETTINGS, self._new_id))
+        return self.run(lambda rows: exchange(rows, voice.robot, report, self.now_s, SETTINGS, self.new_id))
 
     def poll(self, voice: Voice, version: str, sku: str = SKU) -> Offer | None:
         """Let a robot ask that says nothing but its version."""
-        return self.run(lambda rows: poll(rows, voice.robot, sku, version, self.now_s, SETTINGS, self._new_id))
+        return self.run(lambda rows: poll(rows, voice.robot, sku, version, self.now_s, SETTINGS, self.new_id))
 
     def offered(self, voice: Voice) -> Offer:
         """Let a robot report, and return the offer it must get."""
@@ -200,7 +200,7 @@ class FleetCase:
         """Return what happened to a robot, oldest first."""
         return self.run(lambda rows: rows.history(robot_id, 1000))[::-1]
 
-    def _new_id(self) -> str:
+    def new_id(self) -> str:
         return f"assignment-{next(self.ids)}"
 
 

@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from fleet.fleet_case import SKU, FleetCase
+from fleet.fleet_case import EVERYONE, HOUR_S, SKU, FleetCase
 from support import code_of
 from surefoot.fleet.enrolment import (
     EnrolmentCode,
@@ -12,7 +14,7 @@ from surefoot.fleet.enrolment import (
     revoke,
     robot_by_certificate,
 )
-from surefoot.fleet.model import Robot
+from surefoot.fleet.model import Robot, RolloutState, Status
 
 LIFE_S = 1000.0
 
@@ -94,6 +96,54 @@ def test_revoking_ends_token_certificate_and_code(fleet: FleetCase) -> None:
     assert holder(fleet, "first") is None
     assert code_of(enrol, fleet, "second", "code-2") == "refused-enrolment-code"
     assert fleet.run(lambda rows: rows.robot_by_token("nobody's token of first")) is None
+
+
+def test_a_robot_revoked_amid_a_rollout_holds_no_place_and_does_not_count_against_the_release(fleet: FleetCase) -> None:
+    stolen, other = fleet.enrol("robot-1"), fleet.enrol("robot-2")
+    rollout = fleet.start("0.2.1", replace(EVERYONE, capacity=1))
+    offer = fleet.offered(stolen)
+    stolen.says(offer.id, "downloading")
+    fleet.hear(stolen)
+    fleet.run(lambda rows: revoke(rows, "robot-1", "nobody's", fleet.now_s))
+    assert fleet.run(lambda rows: rows.count_open(rollout.rollout_id)) == 0
+    fleet.install(other)
+    fleet.watch(2 * EVERYONE.silence_deadline_s)
+    assert fleet.rollout(rollout.rollout_id).state is RolloutState.FINISHED
+    assert fleet.run(lambda rows: rows.count_by_status(rollout.rollout_id)) == {
+        Status.SUPERSEDED: 1,
+        Status.INSTALLED: 1,
+    }
+
+
+def test_how_an_update_ended_is_not_rewritten_when_its_robot_is_revoked(fleet: FleetCase) -> None:
+    robot = fleet.enrol()
+    rollout = fleet.start("0.2.1")
+    fleet.install(robot)
+    before = fleet.assignment_of(rollout)
+    fleet.run(lambda rows: revoke(rows, "robot-1", "nobody's", fleet.now_s))
+    assert fleet.assignment_of(rollout) == before
+
+
+def test_a_robot_revoked_before_its_turn_is_not_waited_for_longer_than_the_silence_deadline(fleet: FleetCase) -> None:
+    first, gone = fleet.enrol("robot-1"), fleet.enrol("robot-2")
+    fleet.hear(gone)
+    rollout = fleet.start("0.2.1")
+    fleet.run(lambda rows: revoke(rows, "robot-2", "nobody's", fleet.now_s))
+    fleet.install(first)
+    fleet.watch(EVERYONE.silence_deadline_s)
+    assert fleet.rollout(rollout.rollout_id).state is RolloutState.RUNNING
+    fleet.watch(HOUR_S)
+    assert fleet.rollout(rollout.rollout_id).state is RolloutState.FINISHED
+
+
+def test_a_revoked_robot_that_enrols_again_goes_on_where_it_was(fleet: FleetCase) -> None:
+    robot = fleet.enrol()
+    fleet.start("0.2.1")
+    offer = fleet.offered(robot)
+    fleet.run(lambda rows: revoke(rows, "robot-1", "nobody's", fleet.now_s))
+    invite(fleet)
+    enrol(fleet)
+    assert fleet.offered(robot).id == offer.id
 
 
 def test_nobody_unknown_is_revoked(fleet: FleetCase) -> None:

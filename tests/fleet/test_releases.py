@@ -234,7 +234,7 @@ def test_a_release_of_another_format_is_not_for_robots_with_surefoots_own_agent(
     shop.fleet.run(lambda rows: start_rollout(rows, release.release_id, EVERYONE, "rollout-1", b"salt", 0.0))
 
     def refusal(formats: tuple[str, ...]) -> str | None:
-        return shop.fleet.run(lambda rows: Doors(rows, formats).find(robot, None, None).refusal)
+        return shop.fleet.run(lambda rows: Doors(rows, shop.fleet.now_s, formats).find(robot, None, None).refusal)
 
     assert refusal(("robo",)) == "wrong-format"
     assert refusal(("robo", "esp-idf")) is None

@@ -6,8 +6,10 @@ from fleet.fleet_case import EVERYONE, HOUR_S, KEY_ID, SKU, FleetCase, digest_of
 from support import code_of
 from surefoot.fleet.keys import find_key
 from surefoot.fleet.model import KeyState, RolloutState, Status
+from surefoot.fleet.pins import pin_robot
 from surefoot.fleet.robots import HISTORY_SHOWN, RobotStatus, enrol_robot, list_robots
 from surefoot.fleet.rollouts import halt_rollout, pause_rollout
+from surefoot.rollout.maintenance import Window
 from surefoot.rollout.plan import Phase, Plan
 from surefoot.wire.codes import NAMED_REFUSALS
 
@@ -66,9 +68,18 @@ def test_a_robot_without_an_assignment_is_shown_with_the_refusal_that_keeps_it_f
     if code != "no-rollout":
         named = (Phase(name="internal", robots=("other",), soak_s=0),) if code == "phase-closed" else ()
         fleet.release("0.2.1", format="rauc" if code == "wrong-format" else "robo")
-        rollout = fleet.start("0.2.1", Plan(phases=(*named, *EVERYONE.phases), capacity=1))
+        plan = Plan(phases=(*named, *EVERYONE.phases), capacity=1)
+        if code == "excluded":
+            plan = replace(plan, exclude=("robot-1",))
+        if code == "outside-window":
+            plan = replace(plan, maintenance_windows=(Window(from_min=60, to_min=61),))
+        rollout = fleet.start("0.2.1", plan)
         if code == "at-capacity":
             fleet.offered(other)
+        if code == "wave-full":
+            fleet.run(lambda rows: rows.put(replace(rollout, offers_max=0)))
+        if code == "pinned":
+            fleet.run(lambda rows: pin_robot(rows, "robot-1", None, "on loan", fleet.now_s, "ana"))
         if code in {"paused", "halted"}:
             fleet.run(lambda rows: rows.put(replace(rollout, state=RolloutState(code))))
         if code == "key-revoked":

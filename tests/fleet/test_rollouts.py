@@ -10,13 +10,13 @@ from support import code_of
 from surefoot.fleet.look import OUTAGE_S
 from surefoot.fleet.model import RolloutState, Status
 from surefoot.fleet.rollouts import halt_rollout, pause_rollout, progress, resume_rollout, start_rollout
-from surefoot.rollout.plan import Phase, Plan
+from surefoot.rollout.plan import Order, Phase, Plan
 from surefoot.wire.errors import Refused
 
 SOAK_S = HOUR_S / 2
 INTERNAL = Phase(name="internal", robots=("robot-1",), soak_s=SOAK_S)
 FULL = Phase(name="full", percent=100, soak_s=SOAK_S)
-TWO_PHASES = Plan(phases=(INTERNAL, FULL), silence_deadline_s=72 * HOUR_S)
+TWO_PHASES = Plan(phases=(INTERNAL, FULL), failures_max=0, ramp=None, silence_deadline_s=72 * HOUR_S)
 DEADLINE_S = HOUR_S / 2
 SOON_SILENT = replace(EVERYONE, silence_deadline_s=DEADLINE_S)
 AN_OUTAGE_S = 100 * HOUR_S
@@ -210,7 +210,7 @@ def test_pausing_stops_the_engine_and_resuming_soaks_anew(fleet: FleetCase) -> N
 
 
 def test_resuming_a_halted_rollout_accepts_the_failures_there_are_and_no_more(fleet: FleetCase) -> None:
-    rollout_id = fleet.start("0.2.1", Plan(phases=(FULL,))).rollout_id
+    rollout_id = fleet.start("0.2.1", replace(EVERYONE, phases=(FULL,))).rollout_id
     fail(fleet, fleet.enrol("robot-1"))
     fleet.tick()
     resume(fleet, rollout_id, "robot-1 has a bad cable")
@@ -633,3 +633,19 @@ def test_a_robot_taken_while_it_was_to_try_again_does_not_hold_up_the_older_one(
     fleet.tick()
     assert fleet.rollout(older.rollout_id).state is RolloutState.FINISHED
     assert f"{int(attempts == 3)} failed" in fleet.rollout(older.rollout_id).reason
+
+
+def test_the_same_robots_go_first_in_every_rollout_where_the_plan_says_so(fleet: FleetCase) -> None:
+    same, random = replace(EVERYONE, order=Order.SAME), replace(EVERYONE, order=Order.RANDOM)
+    salts = [fleet.start(f"0.2.{number}", plan).salt for number, plan in enumerate((same, same, random, random))]
+    assert salts[0] == salts[1]
+    assert len(set(salts)) == 3
+
+
+def test_the_earliest_end_counts_what_still_has_to_be_soaked(fleet: FleetCase) -> None:
+    fleet.enrol("robot-1")
+    rollout_id = fleet.start("0.2.1", Plan(phases=(INTERNAL, FULL))).rollout_id
+    found = fleet.run(lambda rows: progress(rows, rollout_id, fleet.now_s))
+    assert found.earliest_end_s == fleet.now_s + INTERNAL.soak_s + FULL.soak_s
+    fleet.run(lambda rows: pause_rollout(rows, rollout_id, "", fleet.now_s))
+    assert fleet.run(lambda rows: progress(rows, rollout_id, fleet.now_s)).earliest_end_s is None

@@ -10,7 +10,7 @@ import pytest
 
 from fleet.fleet_case import FleetCase
 from support import code_of
-from surefoot.fleet.outbox import OutboxEntry, OutboxState
+from surefoot.fleet.outbox import OutboxEntry, OutboxKind, OutboxState
 from surefoot.fleet.rollouts import halt_rollout
 from surefoot.fleet.webhooks import Event, Webhook, add_webhook, announce, remove_webhook, signature, without_path
 
@@ -21,7 +21,7 @@ def add(fleet: FleetCase, *events: Event, webhook_id: str = "hook-1", url: str =
 
 def waiting(fleet: FleetCase) -> list[dict[str, Any]]:
     entries = fleet.run(lambda rows: rows.find(OutboxEntry, state=OutboxState.WAITING))
-    return [json.loads(entry.body) for entry in entries]
+    return [json.loads(entry.body) for entry in entries if entry.kind is OutboxKind.WEBHOOK]
 
 
 def test_a_webhook_is_told_only_of_what_it_asked_for(fleet: FleetCase) -> None:

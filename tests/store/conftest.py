@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from databases import EVERY, MAKERS
+from databases import EMPTY_MAKERS, EVERY, MAKERS
 from object_store import new_bucket
-from postgres import new_database
 from store.values import put_a_fleet
 from surefoot.fleet.ports import Blobs, Store
 from surefoot.sim.memory_store import MemoryStore
@@ -20,14 +19,14 @@ BLOBS = ["directory", pytest.param("object store", marks=pytest.mark.s3)]
 
 @pytest.fixture(params=EVERY)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database without rows, the newest schema perhaps there."""
+    """A database with the newest schema and without rows."""
     return MAKERS[request.param](tmp_path)
 
 
 @pytest.fixture(params=EVERY)
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database without anything."""
-    return new_database() if request.param == "postgresql" else MAKERS[request.param](tmp_path)
+    return EMPTY_MAKERS[request.param](tmp_path)
 
 
 @pytest.fixture(params=[*EVERY, "memory"])

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import MetaData
 
-from databases import EVERY, MAKERS
-from postgres import new_database
+from databases import EMPTY_MAKERS, EVERY, MAKERS
 from store.values import a_key, a_report, a_robot, an_assignment, an_entry, put_a_fleet, some_facts
 from surefoot.fleet.model import Key
 from surefoot.fleet.ports import Blobs, Rows
@@ -21,10 +20,6 @@ from surefoot.store.sql_store import SqlStore
 from surefoot.wire.errors import Damaged, Refused
 
 IMAGES = [b"", b"small", bytes(range(256)) * 9000]
-
-
-def empty(name: str, path: Path) -> str:
-    return new_database() if name == "postgresql" else MAKERS[name](path)
 
 
 def put_everything(rows: Rows) -> None:
@@ -65,7 +60,7 @@ def target(tmp_path: Path) -> Path:
 def test_every_table_and_every_file_comes_back_on_whichever_database(
     from_: str, to: str, tmp_path: Path, target: Path, blobs: Blobs
 ) -> None:
-    url, other_url = empty(from_, tmp_path), empty(to, tmp_path)
+    url, other_url = EMPTY_MAKERS[from_](tmp_path), EMPTY_MAKERS[to](tmp_path)
     store = SqlStore(url)
     store.submit(put_everything).result()
     put_images(blobs)
@@ -117,7 +112,7 @@ def test_a_backup_of_a_running_server_is_of_one_moment(busy_url: str, tmp_path: 
     for number in range(3):
         path = target.with_name(str(number))
         backup(busy_url, blobs, path)
-        other = MAKERS["sqlite"](tmp_path)
+        other = EMPTY_MAKERS["sqlite"](tmp_path)
         restore(path, other, blobs)
         rows = tables_of(other)
         late = {row["robot_id"] for row in rows["robots"]} - {"robot-1", "robot-2", "robot-3"}
@@ -144,13 +139,13 @@ def test_a_backup_is_for_its_owner_alone_and_has_no_leftovers_beside_it(small_ba
 
 def test_what_is_there_already_is_not_overwritten(small_backup: Path, tmp_path: Path) -> None:
     with pytest.raises(Refused) as caught:
-        backup(MAKERS["sqlite"](tmp_path), DirectoryBlobs(tmp_path / "images"), small_backup)
+        backup(EMPTY_MAKERS["sqlite"](tmp_path), DirectoryBlobs(tmp_path / "images"), small_backup)
     assert caught.value.code == "refused-backup-exists"
 
 
 def test_a_database_that_no_server_used_is_refused_and_leaves_no_backup(tmp_path: Path, target: Path) -> None:
     with pytest.raises(Refused) as caught:
-        backup(MAKERS["sqlite"](tmp_path), DirectoryBlobs(tmp_path / "images"), target)
+        backup(EMPTY_MAKERS["sqlite"](tmp_path), DirectoryBlobs(tmp_path / "images"), target)
     assert caught.value.code == "refused-store-url"
     assert not target.exists()
 

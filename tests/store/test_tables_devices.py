@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from store.values import some_facts
+from surefoot.fleet.broker_access import BrokerPassword, EndedCredential, Superseded
 from surefoot.fleet.downloads import DownloadsOfDay, FileTaken
 from surefoot.fleet.enrolment import EnrolmentCode, RobotCertificate
 from surefoot.fleet.generation import Generation, begin_generation, generation
@@ -19,7 +20,19 @@ VALUES: dict[str, tuple[Any, dict[str, Any]]] = {
     ),
     "certificate": (
         RobotCertificate(certificate_sha256="f" * 64, robot_id="robot-1", issued_at_s=1.5, expires_at_s=2.5),
-        {"robot_id": "robot-2"},
+        {
+            "robot_id": "robot-2",
+            "serial": "0a",
+            "superseded": (Superseded(certificate_sha256="e" * 64, serial=None, expires_at_s=2.5),),
+        },
+    ),
+    "broker password": (
+        BrokerPassword(token_sha256="1" * 64, robot_id="robot-1", password_hash="$7$1$salt$key"),
+        {"robot_id": "robot-2", "password_hash": "$7$1$other$key"},
+    ),
+    "ended credential": (
+        EndedCredential(credential_sha256="2" * 64, robot_id="robot-1", serial="0a", ended_at_s=1.5, expires_at_s=2.5),
+        {"robot_id": "robot-2", "serial": None, "ended_at_s": 3.5, "expires_at_s": None},
     ),
     "downloads": (DownloadsOfDay(robot_id="robot-1", day=20_000, files=(FILE,)), {"files": (), "day": 20_001}),
     "generation": (Generation(name="other", number=2**40), {"number": 2**41}),

@@ -1,13 +1,22 @@
-"""Which rollout takes a robot next, and the named refusal when none does."""
+"""Which rollout takes a robot next, and the named refusal when none does.
+
+Of several rollouts of one sku the newest open door wins: newest first, each is asked, and the first that would take the
+robot now does. A robot that has an assignment is asked only by rollouts newer than that. What is closed, full or meant
+for others lets the older ones have their turn, so a release that is held up does not keep robots from the one before.
+"""
 
 from dataclasses import dataclass, replace
 
+from surefoot.fleet.alarms import open_alarm
 from surefoot.fleet.keys import is_barred, signers_of
 from surefoot.fleet.model import Assignment, Release, Robot, Rollout, RolloutState
+from surefoot.fleet.pins import is_kept_from
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.rotation import Rotation
 from surefoot.fleet.way_back import release_before, runs
+from surefoot.fleet.zones import week_min
 from surefoot.rollout.door import Door, refusal
+from surefoot.rollout.maintenance import wait_min
 from surefoot.wire.formats import ROBO
 from surefoot.wire.version import Version
 
@@ -22,7 +31,46 @@ def closed_by(rows: Rows, rollout: Rollout, release: Release) -> str | None:
     """Return the named refusal under which a rollout offers this release to nobody, or None."""
     if release.recalled_at_s is not None:
         return "halted"
+    if rollout.state is RolloutState.RUNNING and open_alarm(rows, rollout.rollout_id) is not None:
+        # A trigger fired: nobody is offered the release until the engine has halted the rollout.
+        return "halted"
     return CLOSED_BY.get(rollout.state) or ("key-revoked" if is_barred(rows, release) else None)
+
+
+def is_wave_full(rows: Rows, rollout: Rollout) -> bool:
+    """Whether the ramp lets nobody else be offered the rollout's release until the engine looks again."""
+    return rollout.offers_max is not None and rows.count_offered(rollout.rollout_id) >= rollout.offers_max
+
+
+def held_for(rows: Rows, rollout: Rollout, release: Release, robot_id: str, now_s: float) -> str | None:
+    """Return the named refusal under which one robot, of all that the rollout has, is offered nothing now, or None.
+
+    What leads robots back from a recalled release goes before all that people arranged for quieter times.
+    """
+    if rollout.rolls_back is not None:
+        return None
+    if robot_id in rollout.plan.exclude:
+        return "excluded"
+    if is_kept_from(rows, robot_id, release.release_id):
+        return "pinned"
+    return "outside-window" if _is_outside(rows, rollout, robot_id, now_s) else None
+
+
+def depends_on_time(rows: Rows, sku: str) -> bool:
+    """Whether a robot of this sku that gets nothing now may get something later without anything being written."""
+    running = rows.find(Rollout, sku=sku, state=RolloutState.RUNNING)
+    # The newest finished one goes on to take robots that join late.
+    finished = rows.find(Rollout, newest_first=True, limit=FEW, sku=sku, state=RolloutState.FINISHED)
+    return any(rollout.plan.maintenance_windows for rollout in (*running, *finished))
+
+
+def _is_outside(rows: Rows, rollout: Rollout, robot_id: str, now_s: float) -> bool:
+    windows = rollout.plan.maintenance_windows
+    if not windows:
+        return False
+    # Where nobody knows what time it is there, it is not the time.
+    there_min = week_min(rows, robot_id, now_s)
+    return there_min is None or wait_min(windows, there_min) > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +96,9 @@ class Doors:
     `formats` are those (`wire.formats`) that the robots who ask can install; Surefoot's own agent takes one.
     """
 
-    def __init__(self, rows: Rows, formats: tuple[str, ...] = (ROBO,)) -> None:
+    def __init__(self, rows: Rows, now_s: float, formats: tuple[str, ...] = (ROBO,)) -> None:
         self._rows = rows
+        self._now_s = now_s
         self._formats = formats
         self._rollouts: dict[str, list[Rollout]] = {}
         self._entrances: dict[str, Entrance | None] = {}
@@ -96,12 +145,19 @@ class Doors:
                     continue
                 # It leads downwards, for whoever runs what was recalled.
                 entrance, version = back, None
-            why = self._unfit(entrance.release, trusted) or refusal(entrance.door, robot.robot_id, version)
+            why = self._unfit(entrance.release, trusted) or self._shut(entrance, robot.robot_id, version)
             if why is None:
                 return Found(entrance=entrance, refusal=None)
             refused = refused or why
         nothing = None if current is not None else "no-rollout"
         return Found(entrance=None, refusal=refused or nothing)
+
+    def _shut(self, entrance: Entrance, robot_id: str, running: Version | None) -> str | None:
+        """Return why the rollout does not take the robot now; what one robot costs a look is asked last."""
+        why = refusal(entrance.door, robot_id, running)
+        if why in (None, "wave-full", "at-capacity"):
+            return held_for(self._rows, entrance.rollout, entrance.release, robot_id, self._now_s) or why
+        return why
 
     def _unfit(self, release: Release, trusted: tuple[str, ...]) -> str | None:
         """Return why a robot could not install a release, whatever its rollout allows."""
@@ -170,4 +226,5 @@ class Doors:
             closed_by=closed_by(self._rows, rollout, release),
             version=release.version,
             open_assignments=self._rows.count_open(rollout.rollout_id),
+            is_wave_full=is_wave_full(self._rows, rollout),
         )

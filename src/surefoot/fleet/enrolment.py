@@ -9,12 +9,15 @@ nobody can take back, lets it in no more until it enrolled with a code.
 
 from dataclasses import dataclass, replace
 
-from surefoot.fleet.model import HistoryEntry, Robot
+from surefoot.fleet.broker_access import Superseded, end_certificate, end_token
+from surefoot.fleet.model import HistoryEntry, Robot, Status
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.robots import check_names
 from surefoot.wire.errors import Refused
 
 REVOKED = "revoked:"
+# How an update ends; a robot that loses its credentials leaves it as it is.
+_ENDED = (Status.INSTALLED, Status.ROLLED_BACK, Status.REFUSED, Status.DRIFTED, Status.SILENT, Status.SUPERSEDED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +34,19 @@ class EnrolmentCode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RobotCertificate:
-    """A certificate the fleet CA issued and that still counts, until `expires_at_s` (Unix seconds)."""
+    """A certificate the fleet CA issued and that still counts, until `expires_at_s` (Unix seconds).
+
+    `serial` is its number in hex digits; of the earliest certificates it was not kept. `superseded` are the robot's
+    certificates that were renewed and have not expired: brokers still believe them, and must not when the robot's
+    credentials end.
+    """
 
     certificate_sha256: str
     robot_id: str
     issued_at_s: float
     expires_at_s: float
+    serial: str | None = None
+    superseded: tuple[Superseded, ...] = ()
 
 
 def make_code(
@@ -110,8 +120,12 @@ def renew(rows: Rows, presented: str, certificate: RobotCertificate, now_s: floa
     if robot is None:
         raise unknown_certificate()
     check_speaks_for_itself(robot.robot_id, certificate.robot_id)
-    _drop_certificates(rows, robot.robot_id, keep=presented)
-    rows.put(certificate)
+    lasting = _lasting_certificates(rows, robot.robot_id, now_s)
+    for known in rows.find(RobotCertificate, robot_id=robot.robot_id):
+        if known.certificate_sha256 != presented:
+            rows.drop(RobotCertificate, known.certificate_sha256)
+    lasting.pop(presented)
+    rows.put(replace(certificate, superseded=tuple(lasting.values())))
     _tell(rows, robot.robot_id, "Its certificate was renewed.", now_s)
     return robot
 
@@ -121,13 +135,21 @@ def revoke(rows: Rows, robot_id: str, unused_token_sha256: str, now_s: float) ->
     robot = rows.robot(robot_id)
     if robot is None:
         raise Refused("not-found-robot", f"The fleet has no robot {robot_id}: look at the list of robots.")
-    _drop_certificates(rows, robot_id)
+    _end_credentials(rows, robot, now_s)
     for code in rows.find(EnrolmentCode, robot_id=robot_id):
         rows.drop(EnrolmentCode, code.code_sha256)
     robot = replace(robot, token_sha256=REVOKED + unused_token_sha256[len(REVOKED) :])
     rows.put_robot(robot)
+    _let_go(rows, robot_id, now_s)
     _tell(rows, robot_id, "Its credentials were revoked.", now_s)
     return robot
+
+
+def _let_go(rows: Rows, robot_id: str, now_s: float) -> None:
+    """End an update that nobody will hear the end of: it must neither hold a place nor count against its release."""
+    newest = rows.newest_assignment(robot_id)
+    if newest is not None and (newest.is_open or newest.status not in _ENDED):
+        rows.put_assignment(replace(newest, status=Status.SUPERSEDED, code=None, status_since_s=now_s, is_open=False))
 
 
 def robot_by_certificate(rows: Rows, certificate_sha256: str, now_s: float) -> Robot | None:
@@ -153,17 +175,32 @@ def _admit(rows: Rows, certificate: RobotCertificate, sku: str, unused_token_sha
     known = rows.robot(certificate.robot_id)
     enrolled_at_s = now_s if known is None else known.enrolled_at_s
     robot = Robot(robot_id=certificate.robot_id, sku=sku, token_sha256=unused_token_sha256, enrolled_at_s=enrolled_at_s)
+    if known is not None:
+        _end_credentials(rows, known, now_s)
     rows.put_robot(robot)
-    _drop_certificates(rows, robot.robot_id)
     rows.put(certificate)
     _tell(rows, robot.robot_id, "It enrolled with a certificate; earlier credentials ended.", now_s)
     return robot
 
 
-def _drop_certificates(rows: Rows, robot_id: str, keep: str | None = None) -> None:
+def _end_credentials(rows: Rows, robot: Robot, now_s: float) -> None:
+    for lasting in _lasting_certificates(rows, robot.robot_id, now_s).values():
+        end_certificate(rows, robot.robot_id, lasting, now_s)
+    for known in rows.find(RobotCertificate, robot_id=robot.robot_id):
+        rows.drop(RobotCertificate, known.certificate_sha256)
+    if not robot.token_sha256.startswith(REVOKED):
+        end_token(rows, robot.robot_id, robot.token_sha256, now_s)
+
+
+def _lasting_certificates(rows: Rows, robot_id: str, now_s: float) -> dict[str, Superseded]:
+    """Return all of a robot's certificates that have not expired, those that were renewed too."""
+    lasting: dict[str, Superseded] = {}
     for known in rows.find(RobotCertificate, robot_id=robot_id):
-        if known.certificate_sha256 != keep:
-            rows.drop(RobotCertificate, known.certificate_sha256)
+        own = Superseded(
+            certificate_sha256=known.certificate_sha256, serial=known.serial, expires_at_s=known.expires_at_s
+        )
+        lasting |= {each.certificate_sha256: each for each in (*known.superseded, own) if now_s < each.expires_at_s}
+    return lasting
 
 
 def _check_sku(known: Robot | None, robot_id: str, sku: str) -> None:

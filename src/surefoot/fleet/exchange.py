@@ -10,6 +10,7 @@ from dataclasses import replace
 from surefoot.fleet.deltas import delta_for
 from surefoot.fleet.doors import Doors
 from surefoot.fleet.facts import take_poll, take_report
+from surefoot.fleet.health_place import follow
 from surefoot.fleet.judge import Judged, judge, record_verdict
 from surefoot.fleet.model import Assignment, Facts, HistoryEntry, Robot, Status
 from surefoot.fleet.ports import Rows
@@ -139,7 +140,7 @@ def _assign(
 ) -> Assignment | None:
     """Give the robot to the newest rollout whose door is open for it; None when that has it or there is none."""
     current = None if judged is None else judged.assignment
-    entrance = Doors(rows).find(robot, current, running, trusted).entrance
+    entrance = Doors(rows, now_s).find(robot, current, running, trusted).entrance
     if entrance is None:
         return None
     assignment = Assignment(
@@ -158,6 +159,7 @@ def _assign(
         phase=phase_of(entrance.rollout.plan, entrance.rollout.salt, robot.robot_id),
     )
     rows.add_assignment(assignment)
+    follow(rows, assignment, now_s)
     if judged is not None:
         _close(rows, judged, now_s)
     text = f"Assigned {entrance.release.version} by rollout {entrance.rollout.rollout_id}."

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from surefoot.fleet.health import note_report
 from surefoot.fleet.model import Facts, HistoryEntry, Robot
 from surefoot.fleet.ports import Rows
 from surefoot.wire.report import CONFIRMED, TERMINAL_STATES, Report, SlotReport
@@ -36,6 +37,7 @@ def take_report(rows: Rows, report: Report, now_s: float) -> tuple[Facts, bool]:
         text = f"Its counters started over (epoch {report.epoch} after {known.report.epoch}): a factory reset."
         rows.add_history(HistoryEntry(robot_id=report.robot_id, at_s=now_s, kind="reset", text=text))
     facts = _keep_ending(known, facts)
+    note_report(rows, report, known, now_s)
     rows.put_facts(facts)
     return facts, False
 

@@ -7,7 +7,7 @@ known to run the release, with download, trial and the wait for its next word to
 from collections import defaultdict
 from dataclasses import dataclass
 
-from surefoot.fleet.model import AssignmentCount, Rollout, Status
+from surefoot.fleet.model import AssignmentCount, RobotCount, Rollout, Status
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.rollout_history import RolloutAction, RolloutChange
 
@@ -46,9 +46,11 @@ class FleetMetrics:
     versions: dict[str, dict[str, int]]
 
 
-def fleet_metrics(rows: Rows) -> FleetMetrics:
-    """Derive the figures from the rows as they are."""
-    counts = rows.count_assignments()
+def fleet_metrics(
+    rows: Rows, robots: list[RobotCount] | None = None, assignments: list[AssignmentCount] | None = None
+) -> FleetMetrics:
+    """Derive the figures from the rows as they are; whoever has counted already hands the counts in."""
+    counts = rows.count_assignments() if assignments is None else assignments
     installed = sum(count.count for count in counts if count.status in INSTALLED)
     failed = sum(count.count for count in counts if _failed(count))
     went_back = sum(count.count for count in counts if _failed(count) and count.status is Status.ROLLED_BACK)
@@ -59,7 +61,7 @@ def fleet_metrics(rows: Rows) -> FleetMetrics:
         rollback_rate=went_back / ended if ended else None,
         mean_install_s=rows.mean_install_s(),
         whole_fleet_s=_whole_fleet_s(rows),
-        versions=_versions(rows),
+        versions=_versions(rows.count_robots() if robots is None else robots),
     )
 
 
@@ -92,8 +94,8 @@ def _whole_fleet_s(rows: Rows) -> float | None:
     return sum(took_s) / len(took_s) if took_s else None
 
 
-def _versions(rows: Rows) -> dict[str, dict[str, int]]:
+def _versions(robots: list[RobotCount]) -> dict[str, dict[str, int]]:
     versions: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for count in rows.count_robots():
+    for count in robots:
         versions[count.sku][count.version or NO_VERSION] += count.count
     return {sku: dict(counted) for sku, counted in versions.items()}

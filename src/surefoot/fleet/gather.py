@@ -2,18 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
+from surefoot.fleet.health import RobotHealth, return_deadline_s
 from surefoot.fleet.judge import judge_for, record_verdict
 from surefoot.fleet.model import Assignment, Lacking, Release, Rollout, Status
+from surefoot.fleet.pins import kept_from
 from surefoot.fleet.ports import Rows
 from surefoot.rollout.decide import RolloutFacts
 from surefoot.rollout.door import Door, refusal
 from surefoot.rollout.membership import position
 from surefoot.wire.errors import Refused
+from surefoot.wire.report import STAGED
 from surefoot.wire.version import Version
 
 # A robot in one of these has come to the end of its assignment for now and holds no phase up.
 _SETTLED = (Status.INSTALLED, Status.REFUSED, Status.DRIFTED, Status.SUPERSEDED)
+
+# Restarting and coming back takes no robot longer.
+MISSING_S = 1800.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +30,28 @@ class Survey:
     phase: int
     unreached: int
     unheard: int
+
+
+class Away(StrEnum):
+    """What a robot is that did not come back from the restart into the release: perhaps switched off, or lost."""
+
+    MISSING = "missing"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How a rollout's assignments stand that time alone may change.
+
+    `failed` names who refused, rolled back for good or fell silent; `silent` counts the last of these. `missing` and
+    `lost` are away since their restart into the release, longer than that takes or longer than they ever are.
+    """
+
+    updating: int
+    failed: tuple[str, ...]
+    silent: int = 0
+    missing: int = 0
+    lost: int = 0
 
 
 # Surveys a rollout, or returns None when that is not done yet.
@@ -35,38 +64,70 @@ def survey(rows: Rows, rollout: Rollout, release: Release, now_s: float) -> Surv
     return Survey(phase=rollout.phase, unreached=unreached, unheard=unheard)
 
 
-def gather(rows: Rows, rollout: Rollout, release: Release, now_s: float, count: Count = survey) -> RolloutFacts | None:
-    """Derive a rollout's facts from its robots, bringing the record of silent ones up to date on the way.
+def gather(
+    rows: Rows,
+    rollout: Rollout,
+    release: Release,
+    now_s: float,
+    count: Count = survey,
+    tally: Tally | None = None,
+    installed: int | None = None,
+) -> RolloutFacts | None:
+    """Derive a rollout's facts from its robots; None when `count` knows nothing yet.
 
-    While robots are updating or too many failed, nothing depends on who has not asked yet, and nobody counts them.
-    None when `count` knows nothing yet.
+    `tally` is what judging them again found, and `installed` how many run the release; both are found out here if they
+    are not known, and counting a million takes a while. While robots are updating or too many failed,
+    nothing depends on who has not asked yet, and nobody counts them.
     """
-    updating, failed = judge_again(rows, rollout, release, now_s)
+    tally = tally or judge_again(rows, rollout, release, now_s)
     found: Survey | None = Survey(phase=rollout.phase, unreached=0, unheard=0)
-    if not updating and len(failed) <= rollout.plan.failures_max:
+    if not tally.updating and rollout.plan.allows(len(tally.failed)):
         found = count(rows, rollout, release, now_s)
     if found is None:
         return None
     return RolloutFacts(
-        installed=rows.count_by_status(rollout.rollout_id).get(Status.INSTALLED, 0),
-        updating=updating,
+        installed=count_installed(rows, rollout) if installed is None else installed,
+        updating=tally.updating,
         unreached=found.unreached,
         unheard=found.unheard,
-        failed=failed,
+        failed=tally.failed,
         settled_at_s=rows.newest_change_s(rollout.rollout_id),
     )
 
 
-def judge_again(rows: Rows, rollout: Rollout, release: Release, now_s: float) -> tuple[int, tuple[str, ...]]:
-    """Judge the assignments anew that time alone may have changed; return how many are updating, and who failed."""
-    updating, failed = 0, []
+def count_installed(rows: Rows, rollout: Rollout) -> int:
+    """Count the rollout's robots that run the release."""
+    return rows.count_by_status(rollout.rollout_id).get(Status.INSTALLED, 0)
+
+
+def judge_again(rows: Rows, rollout: Rollout, release: Release, now_s: float) -> Tally:
+    """Judge the assignments anew that time alone may have changed, and count how they stand."""
+    updating, silent, missing, lost, failed = 0, 0, 0, 0, []
     for stored in rows.assignments_to_judge(rollout.rollout_id, now_s):
         assignment, counts_as_failed = _latest(rows, rollout, release, stored, now_s)
         if counts_as_failed:
             failed.append(assignment.robot_id)
+            silent += assignment.status is Status.SILENT
         elif assignment.status not in _SETTLED and not _claims(assignment):
             updating += 1
-    return updating, tuple(failed)
+        if assignment.status in (Status.REBOOTING, Status.SILENT):
+            away = _away(rows, rollout, assignment, now_s)
+            missing += away is Away.MISSING
+            lost += away is Away.LOST
+    return Tally(updating=updating, failed=tuple(failed), silent=silent, missing=missing, lost=lost)
+
+
+def _away(rows: Rows, rollout: Rollout, assignment: Assignment, now_s: float) -> Away | None:
+    """Return whether a robot that was to restart into the release is away for longer than that takes."""
+    facts = rows.facts(assignment.robot_id)
+    said = None if facts is None else facts.report.assignment
+    if facts is None or said is None or said.id != assignment.assignment_id or said.state != STAGED:
+        return None
+    away_s = now_s - max(facts.heard_at_s, rollout.watched_since_s)
+    if away_s <= MISSING_S:
+        return None
+    deadline_s = return_deadline_s(rows.get(RobotHealth, assignment.robot_id))
+    return Away.LOST if away_s > deadline_s else Away.MISSING
 
 
 def _claims(assignment: Assignment) -> bool:
@@ -115,9 +176,10 @@ def _count_without(rows: Rows, rollout: Rollout, release: Release, now_s: float)
     open_phases = rollout.plan.phases[: rollout.phase + 1]
     named, percent = {robot_id for phase in open_phases for robot_id in phase.robots}, open_phases[-1].percent
     unreached, unheard = 0, 0
+    kept = kept_from(rows, release.release_id) | set(rollout.plan.exclude) if recalled is None else frozenset()
     for robot in rows.robots_without(rollout.rollout_id, rollout.sku):
-        # A robot that a newer rollout took is never asked by this one, and must not hold it up for ever.
-        if robot.newest_rollout_id in newer:
+        # A robot that a newer rollout took, or a person keeps away, is never reached: it must not hold up the others.
+        if robot.newest_rollout_id in newer or robot.robot_id in kept:
             continue
         # Percentages only grow, so the last open one says it for all, at the price of one HMAC for each robot.
         if robot.robot_id not in named and position(rollout.salt, robot.robot_id) * 100 >= percent:

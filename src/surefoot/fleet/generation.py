@@ -8,6 +8,7 @@ from typing import Any
 
 from surefoot.fleet.enrolment import RobotCertificate
 from surefoot.fleet.model import Assignment, Release, Robot, Rollout
+from surefoot.fleet.pins import Pin
 from surefoot.fleet.ports import Rows
 
 CHECKS = "checks"
@@ -47,7 +48,7 @@ def matters(before: Any, after: Any) -> bool:
             return before is not None and before != after
         case RobotCertificate():
             return after is None
-        case Release() | Assignment():
+        case Release() | Assignment() | Pin():
             return bool(before != after)
         case _:
             return False

@@ -7,7 +7,7 @@ its timeline. Who came back is not noted but derived from what each robot says r
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from surefoot.fleet.model import Assignment, Release, Rollout, Status
+from surefoot.fleet.model import Release, Rollout, Status
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.webhooks import Event, announce
 from surefoot.wire.errors import Refused
@@ -153,25 +153,15 @@ def whereabouts(rows: Rows, incident: Incident, now_s: float) -> Whereabouts:
     silent: list[str] = []
     if rollout is None or release is None:
         return Whereabouts(back=(), not_back=(), silent=())
-    for assignment in rows.assignments(rollout.rollout_id):
-        facts = rows.facts(assignment.robot_id)
-        runs = None if facts is None else facts.report.running.digest
-        if not (_ran(assignment) or runs == release.digest):
-            continue
-        heard_at_s = assignment.assigned_at_s if facts is None else facts.heard_at_s
+    for ran in rows.robots_that_ran(rollout.rollout_id, release.digest):
+        heard_at_s = ran.assigned_at_s if ran.heard_at_s is None else ran.heard_at_s
         if now_s - max(heard_at_s, rollout.watched_since_s) > rollout.plan.silence_deadline_s:
-            silent.append(assignment.robot_id)
-        elif runs is None or runs == release.digest:
-            not_back.append(assignment.robot_id)
+            silent.append(ran.robot_id)
+        elif ran.running_digest is None or ran.running_digest == release.digest:
+            not_back.append(ran.robot_id)
         else:
-            back.append(assignment.robot_id)
+            back.append(ran.robot_id)
     return Whereabouts(back=tuple(back), not_back=tuple(not_back), silent=tuple(silent))
-
-
-def _ran(assignment: Assignment) -> bool:
-    """Whether the robot ever ran the release, as far as its record tells; who fell silent over it may have."""
-    tried = (Status.ROLLED_BACK, Status.ON_TRIAL, Status.REBOOTING, Status.SILENT, Status.DRIFTED)
-    return assignment.installed_at_s is not None or assignment.status in tried
 
 
 def _facts(rows: Rows, rollout: Rollout) -> list[str]:

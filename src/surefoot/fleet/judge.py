@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from surefoot.fleet.doors import closed_by
+from surefoot.fleet.doors import closed_by, held_for
+from surefoot.fleet.health_place import follow
 from surefoot.fleet.model import Assignment, Facts, HistoryEntry, Release, Rollout, Status
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.reconcile import Order, Record, Verdict, Wanted, reconcile
@@ -61,10 +62,13 @@ def judge_for(
         keeps_place=assignment.is_open and not told,
     )
     verdict = reconcile(wanted, facts, record, now_s)
-    # A second try needs a place like the first: those who had theirs and went back do not come on top.
-    needs_place = verdict.next_order is Order.OFFER and not assignment.is_open
-    if needs_place and rows.count_open(rollout.rollout_id) >= rollout.plan.capacity:
-        verdict = reconcile(wanted, facts, replace(record, held="at-capacity"), now_s)
+    if verdict.next_order is Order.OFFER:
+        held = held_for(rows, rollout, release, assignment.robot_id, now_s)
+        # A second try needs a place like the first: those who had theirs and went back do not come on top.
+        if held is None and not assignment.is_open and rows.count_open(rollout.rollout_id) >= rollout.plan.capacity:
+            held = "at-capacity"
+        if held is not None:
+            verdict = reconcile(wanted, facts, replace(record, held=held), now_s)
     return Judged(assignment=assignment, release=release, rollout=rollout, verdict=verdict)
 
 
@@ -86,6 +90,8 @@ def record_verdict(rows: Rows, judged: Judged, now_s: float) -> Assignment:
         is_open=verdict.is_open,
     )
     rows.put_assignment(after)
+    if moved:
+        follow(rows, after, now_s)
     if (before.status, before.code) != (verdict.status, verdict.code):
         rows.add_history(_entry(judged, now_s))
     return after

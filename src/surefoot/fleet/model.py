@@ -14,7 +14,8 @@ from surefoot.wire.version import Version
 class Status(StrEnum):
     """Where a robot stands with its assignment; derived by `reconcile`, never announced.
 
-    `superseded` alone is not of the robot but of the assignment: a newer one took its place before it ended.
+    `superseded` alone is not of the robot but of the assignment: a newer one took its place before it ended, or the
+    robot lost its credentials.
     """
 
     INSTALLED = "installed"
@@ -122,7 +123,8 @@ class Rollout:
     `salt` fixes who belongs to which percentage; `reason` says why the rollout stands where it stands. The engine last
     looked at `looked_at_s`, without a longer break since `watched_since_s`; `soaked_s` is how long it has watched the
     open phase with every robot of it settled. `rolls_back` names the recalled release from which this rollout leads
-    robots back, to what each of them ran before.
+    robots back, to what each of them ran before. `offers_max` is how many robots the ramp lets be offered the release
+    until the engine looks again, None where nothing but the capacity bounds them.
     """
 
     rollout_id: str
@@ -139,6 +141,7 @@ class Rollout:
     soaked_s: float
     reason: str
     rolls_back: str | None = None
+    offers_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,10 +17,19 @@ ATTEMPTS_MAX = 20
 
 
 class OutboxKind(StrEnum):
-    """How an entry is sent."""
+    """How an entry is sent: posted to an address, or pushed to robots over MQTT.
+
+    `mqtt_wake` calls robots behind the open door of the rollout that is its target, `mqtt_recall` stops those that
+    update by it. One entry stands for one decision, however many robots it is about.
+    """
 
     WEBHOOK = "webhook"
     CDN_PURGE = "cdn_purge"
+    MQTT_WAKE = "mqtt_wake"
+    MQTT_RECALL = "mqtt_recall"
+
+
+PUSHED = (OutboxKind.MQTT_WAKE, OutboxKind.MQTT_RECALL)
 
 
 class OutboxState(StrEnum):
@@ -57,10 +66,15 @@ def enqueue(rows: Rows, entry_id: str, kind: OutboxKind, target: str, body: str,
 
 
 def due(rows: Rows, now_s: float, limit: int) -> list[OutboxEntry]:
-    """Return up to `limit` entries whose time has come, the oldest first."""
-    waiting = rows.find(OutboxEntry, state=OutboxState.WAITING)
+    """Return up to `limit` entries to post whose time has come, the oldest first."""
+    waiting = [entry for entry in rows.find(OutboxEntry, state=OutboxState.WAITING) if entry.kind not in PUSHED]
     # A clock that was set back must not hold an entry for longer than its longest pause.
     return [entry for entry in waiting if not 0 < entry.due_at_s - now_s <= RETRY_S_MAX][:limit]
+
+
+def to_push(rows: Rows) -> list[OutboxEntry]:
+    """Return the entries to push, the oldest first: they wait for nothing but the broker."""
+    return [entry for entry in rows.find(OutboxEntry, state=OutboxState.WAITING) if entry.kind in PUSHED]
 
 
 def note_sent(rows: Rows, entry: OutboxEntry) -> None:

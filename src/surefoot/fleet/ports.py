@@ -18,6 +18,7 @@ from surefoot.fleet.model import (
     RobotView,
     Status,
 )
+from surefoot.fleet.shown import CodeCount, Ran
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -97,6 +98,9 @@ class Rows(Protocol):
     def count_open(self, rollout_id: str) -> int:
         """Count the rollout's assignments that hold a place of its plan's capacity."""
 
+    def count_offered(self, rollout_id: str) -> int:
+        """Count the rollout's assignments, however they stand."""
+
     def count_by_status(self, rollout_id: str) -> dict[Status, int]:
         """Count the rollout's assignments by status."""
 
@@ -115,6 +119,9 @@ class Rows(Protocol):
     def newest_change_s(self, rollout_id: str) -> float:
         """Return when a rollout's assignments last changed status (Unix seconds), 0 when it has none."""
 
+    def count_settled(self, rollout_id: str, until_s: float) -> int:
+        """Count the rollout's assignments that came to an end until then (Unix seconds), whichever it was."""
+
     def rollouts_with_open(self) -> list[str]:
         """Return the ids of the rollouts that have assignments which hold a place."""
 
@@ -129,6 +136,18 @@ class Rows(Protocol):
 
     def count_delta_sources(self, sku: str) -> dict[str, int]:
         """Count the robots of a sku that can apply deltas (`wire.delta`), by the digest of the image they run."""
+
+    def robots_that_ran(self, rollout_id: str, digest: str) -> Iterator[Ran]:
+        """Yield the robots of a rollout that tried its release, or run the image with this digest, in order of id."""
+
+    def count_heard(self, since_s: float) -> int:
+        """Count the robots that said anything at this moment (Unix seconds) or later."""
+
+    def count_codes(self, rollout_id: str) -> list[CodeCount]:
+        """Count a rollout's assignments that are not installed, by status and code."""
+
+    def assignments_of_status(self, rollout_id: str, status: Status, after: str | None, limit: int) -> list[Assignment]:
+        """Return a rollout's assignments of a status in the order they were first stored, behind the one named."""
 
     def mean_install_s(self) -> float | None:
         """Return how long after being assigned the robots that installed were known to, on average; None for none."""

@@ -70,12 +70,12 @@ def recall_release(
         enqueue(rows, f"{release_id}.purge", OutboxKind.CDN_PURGE, "", body, now_s)
         told = {"release_id": release_id, "sku": release.sku, "sha256": release.sha256, "reason": reason, "who": who}
         announce(rows, Event.RELEASE_RECALLED, f"{release_id}.recalled", told, now_s)
-    way_back = _lead_back(rows, release, who, new_salt, now_s) if roll_back else None
+    way_back = lead_back(rows, release, who, new_salt, now_s) if roll_back else None
     # Whoever was on the way back to this very release needs another one.
     for rolled_back in dict.fromkeys(rollout.rolls_back for rollout in halted if roll_back):
         earlier = rows.get(Release, rolled_back or "")
         if earlier is not None:
-            _lead_back(rows, earlier, who, new_salt, now_s)
+            lead_back(rows, earlier, who, new_salt, now_s)
     return Recalled(release=release, halted=halted, way_back=way_back)
 
 
@@ -91,8 +91,12 @@ def _halt(rows: Rows, release: Release, reason: str, who: str, now_s: float) -> 
     return tuple(halted)
 
 
-def _lead_back(rows: Rows, release: Release, who: str, new_salt: Callable[[], bytes], now_s: float) -> Rollout:
-    """Start the rollout that leads robots back, or return the one there is."""
+def lead_back(rows: Rows, release: Release, who: str, new_salt: Callable[[], bytes], now_s: float) -> Rollout:
+    """Start the rollout that leads robots back from a release, or return the one there is.
+
+    Raises:
+        Refused: `refused-no-way-back` when there is no release of the sku below it.
+    """
     known = rows.find(Rollout, newest_first=True, limit=1, rolls_back=release.release_id)
     if known and known[0].state is not RolloutState.HALTED:
         return known[0]

@@ -222,29 +222,28 @@ def _said_of(wanted: Wanted, facts: Facts | None) -> wire_report.AssignmentRepor
 def _device(said: wire_report.AssignmentReport | None) -> Device:
     if said is None:
         return Device.NONE
-    if said.state == wire_report.DOWNLOADING and said.code == "download-interrupted":
-        return Device.CUT_OFF
-    return DEVICE_SAYS[said.state]
+    is_cut_off = said.state == wire_report.DOWNLOADING and said.code == "download-interrupted"
+    return Device.CUT_OFF if is_cut_off else DEVICE_SAYS[said.state]
 
 
 def _running(wanted: Wanted, facts: Facts | None, said: wire_report.AssignmentReport | None) -> Running:
     if facts is None:
         return Running.UNKNOWN
-    if facts.report.running.digest is None:
-        return Running.CLAIMED if facts.running_version == wanted.version else Running.UNKNOWN
-    if facts.report.running.digest != wanted.digest:
-        return Running.OTHER
-    if not wanted.force:
-        return Running.WANTED
+    running = facts.report.running
+    if running.digest is None:
+        if facts.running_version == wanted.version:
+            return Running.CLAIMED
+        # Two words that agree: it names another version, and says that it is not at this assignment's end.
+        is_under_way = running.version is not None and said is not None and said.state != wire_report.INSTALLED
+        return Running.OTHER if is_under_way else Running.UNKNOWN
+    if running.digest != wanted.digest or not wanted.force:
+        return Running.OTHER if running.digest != wanted.digest else Running.WANTED
     # The old and the new copy of a forced image have one digest: only journal and trial tell which of them runs.
-    on_trial = facts.report.running.state == wire_report.TRIAL
-    arrived = (wire_report.INSTALLED, *((wire_report.TRIAL, wire_report.CONFIRMING) if on_trial else ()))
-    return Running.WANTED if said is not None and said.state in arrived else Running.OTHER
+    trying = (wire_report.TRIAL, wire_report.CONFIRMING) if running.state == wire_report.TRIAL else ()
+    return Running.WANTED if said is not None and said.state in (wire_report.INSTALLED, *trying) else Running.OTHER
 
 
 def _worth_another_try(device: Device, said: wire_report.AssignmentReport | None, record: Record) -> bool:
-    if said is not None and said.attempts >= record.attempts_max:
-        return False
-    if device in (Device.ROLLED_BACK, Device.REFUSED):
-        return said is not None and said.code in RETRYABLE
-    return record.repair_drift
+    if said is None or said.attempts >= record.attempts_max:
+        return said is None and record.repair_drift
+    return said.code in RETRYABLE if device in (Device.ROLLED_BACK, Device.REFUSED) else record.repair_drift

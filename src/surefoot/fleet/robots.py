@@ -14,6 +14,8 @@ from surefoot.wire.fields import NAME_CHARS
 from surefoot.wire.version import Version
 
 HISTORY_SHOWN = 50
+# What the server is called at the MQTT broker, where it may do everything.
+SERVER_IDENTITY = "surefoot-server"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,8 @@ def check_names(robot_id: str, sku: str) -> None:
         if not value or len(value) > chars_max or value.strip(NAME_CHARS):
             detail = f"The {name} {value!r} is not 1 to {chars_max} of A-Z a-z 0-9 . : _ -: choose another."
             raise Refused("refused-robot-id", detail)
+    if robot_id == SERVER_IDENTITY:
+        raise Refused("refused-robot-id", f"{SERVER_IDENTITY} is the server's own name at the broker: choose another.")
 
 
 def enrol_robot(rows: Rows, robot_id: str, sku: str, token_sha256: str, now_s: float) -> Robot:
@@ -61,12 +65,12 @@ def robot_status(rows: Rows, robot_id: str, now_s: float) -> RobotStatus:
         raise Refused("not-found-robot", f"The fleet has no robot {robot_id}: enrol it first.")
     history = tuple(rows.history(robot_id, HISTORY_SHOWN))
     view = RobotView(robot=robot, facts=rows.facts(robot_id), assignment=rows.newest_assignment(robot_id))
-    return _status(rows, Doors(rows), view, now_s, history)
+    return _status(rows, Doors(rows, now_s), view, now_s, history)
 
 
 def list_robots(rows: Rows, after: str, limit: int, now_s: float) -> list[RobotStatus]:
     """Return up to `limit` robots whose ids sort behind `after`."""
-    doors = Doors(rows)
+    doors = Doors(rows, now_s)
     return [_status(rows, doors, view, now_s) for view in rows.robot_views(after, limit)]
 
 

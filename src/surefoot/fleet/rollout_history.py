@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from surefoot.fleet.incidents import LineKind, add_line, open_incident, open_incident_of
 from surefoot.fleet.model import Rollout, RolloutState
+from surefoot.fleet.outbox import OutboxKind, enqueue
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.webhooks import Event, announce
 
@@ -18,6 +19,7 @@ class RolloutAction(StrEnum):
 
     STARTED = "started"
     PHASE_OPENED = "phase_opened"
+    APPROVED = "approved"
     PAUSED = "paused"
     RESUMED = "resumed"
     HALTED = "halted"
@@ -42,10 +44,18 @@ class RolloutChange:
 EVENTS = {
     RolloutAction.STARTED: Event.ROLLOUT_STARTED,
     RolloutAction.PHASE_OPENED: Event.ROLLOUT_PHASE_OPENED,
+    RolloutAction.APPROVED: Event.ROLLOUT_APPROVED,
     RolloutAction.PAUSED: Event.ROLLOUT_PAUSED,
     RolloutAction.RESUMED: Event.ROLLOUT_RESUMED,
     RolloutAction.HALTED: Event.ROLLOUT_HALTED,
     RolloutAction.FINISHED: Event.ROLLOUT_FINISHED,
+}
+# What robots should hear of before they ask. A pause lets those go on that have their offer, and calls nobody.
+PUSHES = {
+    RolloutAction.STARTED: OutboxKind.MQTT_WAKE,
+    RolloutAction.PHASE_OPENED: OutboxKind.MQTT_WAKE,
+    RolloutAction.RESUMED: OutboxKind.MQTT_WAKE,
+    RolloutAction.HALTED: OutboxKind.MQTT_RECALL,
 }
 
 
@@ -79,6 +89,8 @@ def note_change(rows: Rows, rollout: Rollout, action: RolloutAction, who: str, n
         "who": who,
     }
     announce(rows, EVENTS[action], change.change_id, told, now_s)
+    if action in PUSHES:
+        enqueue(rows, f"{change.change_id}.push", PUSHES[action], rollout.rollout_id, "", now_s)
     if action is RolloutAction.HALTED:
         open_incident(rows, rollout, change.change_id, who, rollout.reason, now_s)
     elif (incident := open_incident_of(rows, rollout.rollout_id)) is not None:

@@ -2,27 +2,36 @@
 
 from dataclasses import dataclass, replace
 
+from surefoot.fleet.approvals import Approval, approvals_of
+from surefoot.fleet.gates import accept
 from surefoot.fleet.gather import judge_again
 from surefoot.fleet.keys import require_usable, signers_of
-from surefoot.fleet.look import watched
 from surefoot.fleet.model import Release, Rollout, RolloutState, Status
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.rollout_history import RolloutAction, RolloutChange, changes_of, note_change
-from surefoot.rollout.plan import Plan
+from surefoot.fleet.watched import watched
+from surefoot.rollout.plan import Order, Plan
 from surefoot.wire.errors import Refused
 
 OPERATOR = "operator"
+# With one salt for all of them, the same robots go first in each.
+SAME_SALT = b"the same robots"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutProgress:
-    """A rollout with its release, its open phase, its robots counted by status, and what became of it so far."""
+    """A rollout with its release, its open phase, its robots counted by status, and what became of it so far.
+
+    `earliest_end_s` is when it would finish if from now on nothing kept it waiting, None where it does not run.
+    """
 
     rollout: Rollout
     release: Release
     phase_name: str
     counts: dict[Status, int]
     changes: tuple[RolloutChange, ...] = ()
+    approvals: tuple[Approval, ...] = ()
+    earliest_end_s: float | None = None
 
 
 def start_rollout(
@@ -41,7 +50,7 @@ def start_rollout(
     Args:
         rows: The transaction's rows.
         release_id: The release to bring.
-        plan: How.
+        plan: How. On the way back from a recalled release its ramp does not count: nobody waits there.
         rollout_id: The new rollout's id.
         salt: Random bytes that fix which robots are first.
         now_s: Unix seconds.
@@ -57,12 +66,13 @@ def start_rollout(
         if rows.robot(robot_id) is None:
             detail = f"The plan names robot {robot_id}, which the fleet does not know: enrol it or correct the plan."
             raise Refused("not-found-robot", detail)
+    ramp = plan.ramp if rolls_back is None else None
     rollout = Rollout(
         rollout_id=rollout_id,
         release_id=release_id,
         sku=release.sku,
         plan=plan,
-        salt=salt,
+        salt=SAME_SALT if plan.order is Order.SAME else salt,
         state=RolloutState.RUNNING,
         phase=0,
         phase_opened_at_s=now_s,
@@ -72,6 +82,7 @@ def start_rollout(
         soaked_s=0.0,
         reason=f"Started; phase {plan.phases[0].name} is open.",
         rolls_back=rolls_back,
+        offers_max=None if ramp is None else ramp.first_wave,
     )
     rows.put(rollout)
     note_change(rows, rollout, RolloutAction.STARTED, who, now_s)
@@ -120,8 +131,8 @@ def halt_for_key(rows: Rows, key_id: str, reason: str, now_s: float, who: str = 
 def resume_rollout(rows: Rows, rollout_id: str, reason: str, now_s: float, who: str = OPERATOR) -> Rollout:
     """Let a paused or halted rollout go on; its phase soaks anew.
 
-    Resuming a halted rollout accepts the failures there are: the plan allows that many from now on, and the next one
-    halts it again.
+    Resuming a halted rollout accepts what there is: failures, of which the plan allows as many from now on if it counts
+    them, alarms, and the evidence, which begins anew. Robots that were led back stay where they are; no more are.
 
     Raises:
         Refused: `not-found-rollout`, `refused-rollout-state`, `refused-reason-missing`, `refused-release-recalled`,
@@ -134,12 +145,22 @@ def resume_rollout(rows: Rows, rollout_id: str, reason: str, now_s: float, who: 
     # Whoever an outage kept from reporting is no failure to accept.
     rollout = replace(watched(moved, now_s), soaked_s=0.0)
     if before.state is RolloutState.HALTED:
-        _, failed = judge_again(rows, rollout, release, now_s)
-        failures_max = max(rollout.plan.failures_max, len(failed))
-        rollout = replace(rollout, plan=replace(rollout.plan, failures_max=failures_max))
+        failed = judge_again(rows, rollout, release, now_s).failed
+        if rollout.plan.failures_max is not None:
+            failures_max = max(rollout.plan.failures_max, len(failed))
+            rollout = replace(rollout, plan=replace(rollout.plan, failures_max=failures_max))
+        accept(rows, rollout, failed)
+        _hold_way_back(rows, rollout, who, now_s)
     rows.put(rollout)
     note_change(rows, rollout, RolloutAction.RESUMED, who, now_s)
     return rollout
+
+
+def _hold_way_back(rows: Rows, rollout: Rollout, who: str, now_s: float) -> None:
+    for way_back in rows.find(Rollout, rolls_back=rollout.release_id, state=RolloutState.RUNNING):
+        held = replace(way_back, state=RolloutState.PAUSED, reason=f"Rollout {rollout.rollout_id} goes on.")
+        rows.put(held)
+        note_change(rows, held, RolloutAction.PAUSED, who, now_s)
 
 
 def progress(rows: Rows, rollout_id: str, now_s: float) -> RolloutProgress:
@@ -151,7 +172,16 @@ def progress(rows: Rows, rollout_id: str, now_s: float) -> RolloutProgress:
         phase_name=rollout.plan.phases[rollout.phase].name,
         counts=rows.count_by_status(rollout_id),
         changes=tuple(changes_of(rows, rollout_id)),
+        approvals=tuple(approvals_of(rows, rollout_id)),
+        earliest_end_s=_earliest_end_s(rollout, now_s),
     )
+
+
+def _earliest_end_s(rollout: Rollout, now_s: float) -> float | None:
+    if rollout.state is not RolloutState.RUNNING:
+        return None
+    soaks_s = [phase.soak_s for phase in rollout.plan.phases[rollout.phase :]]
+    return now_s + max(0.0, sum(soaks_s) - rollout.soaked_s)
 
 
 def _move(rows: Rows, rollout_id: str, allowed: tuple[RolloutState, ...], to: RolloutState, reason: str) -> Rollout:

@@ -27,6 +27,7 @@ class Event(StrEnum):
 
     ROLLOUT_STARTED = "rollout.started"
     ROLLOUT_PHASE_OPENED = "rollout.phase_opened"
+    ROLLOUT_APPROVED = "rollout.approved"
     ROLLOUT_PAUSED = "rollout.paused"
     ROLLOUT_RESUMED = "rollout.resumed"
     ROLLOUT_HALTED = "rollout.halted"

@@ -101,14 +101,14 @@ def _read(file: Path, offset_bytes: int, length_bytes: int) -> bytes:
         # Asked before reading, which would set aside as much memory as was asked for.
         if offset_bytes + length_bytes > os.fstat(descriptor).st_size:
             raise missing(file.name)
-        piece = bytearray()
+        piece = b""
         while len(piece) < length_bytes:
             # One call may return less than was asked for, and nothing when the file has just been cut.
             more = os.pread(descriptor, length_bytes - len(piece), offset_bytes + len(piece))
             if not more:
                 raise missing(file.name)
             piece += more
-        return bytes(piece)
+        return piece
     finally:
         os.close(descriptor)
 

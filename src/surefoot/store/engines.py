@@ -1,14 +1,14 @@
 """Connections as the store needs them: durable before they are fast, and with transactions that really begin.
 
 Each database has its way to keep writers apart. On SQLite a writing transaction owns the right to write from its first
-moment. On PostgreSQL it is serializable, and `take_turn` says whether others may write beside it.
+moment. On PostgreSQL it is serializable, and `take_turn` says whether others may write beside it. PostgreSQL's driver
+is loaded where it is used: servers on SQLite start without it.
 """
 
-from typing import Any
+# ruff: noqa: PLC0415 - see above
 
-from psycopg import Connection as PostgresConnection
-from psycopg import IsolationLevel
-from psycopg.pq import TransactionStatus
+from typing import TYPE_CHECKING, Any, cast
+
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, OperationalError
@@ -16,6 +16,9 @@ from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from surefoot.wire.errors import Damaged, Interrupted, Misuse, Refused
+
+if TYPE_CHECKING:
+    from psycopg import Connection as PostgresConnection
 
 # FULL syncs the log at every commit; WAL's default of NORMAL could lose acknowledged rows with the power.
 SQLITE_PRAGMAS = ("busy_timeout=10000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
@@ -36,17 +39,17 @@ def writing_engine(url: str) -> Engine:
     Raises:
         Refused: `refused-store-url` when it names no database, or one that would be gone with the process.
     """
-    return _engine(url, "BEGIN IMMEDIATE", IsolationLevel.SERIALIZABLE)
+    return _engine(url, "BEGIN IMMEDIATE", "SERIALIZABLE")
 
 
 def reading_engine(url: str) -> Engine:
     """Return an engine whose transactions see one state of the database; raise as `writing_engine`."""
-    return _engine(url, "BEGIN DEFERRED", IsolationLevel.REPEATABLE_READ)
+    return _engine(url, "BEGIN DEFERRED", "REPEATABLE_READ")
 
 
 def schema_engine(url: str) -> Engine:
     """Return an engine whose transactions change the schema, one process at a time; raise as `writing_engine`."""
-    engine = _engine(url, "BEGIN IMMEDIATE", IsolationLevel.READ_COMMITTED)
+    engine = _engine(url, "BEGIN IMMEDIATE", "READ_COMMITTED")
     if engine.dialect.name == "postgresql":
 
         @event.listens_for(engine, "begin")
@@ -74,8 +77,12 @@ def take_turn(connection: Connection, *, alone: bool) -> None:
 
 def is_lost(connection: Connection) -> bool:
     """Whether PostgreSQL gave the transaction up: it would take a commit without a word, and write nothing."""
-    driver: object = connection.connection.dbapi_connection
-    return isinstance(driver, PostgresConnection) and driver.info.transaction_status is TransactionStatus.INERROR
+    if connection.dialect.name != "postgresql":
+        return False
+    from psycopg.pq import TransactionStatus
+
+    driver = cast("PostgresConnection", connection.connection.dbapi_connection)
+    return driver.info.transaction_status is TransactionStatus.INERROR
 
 
 def must_try_again(error: DBAPIError) -> bool:
@@ -104,16 +111,17 @@ def as_ours(error: BaseException) -> BaseException:
     return ours
 
 
-def _engine(url: str, begin: str, isolation: IsolationLevel) -> Engine:
+def _engine(url: str, begin: str, isolation: str) -> Engine:
     parsed = _parse(url)
     engine = create_engine(parsed, pool_size=8, max_overflow=READERS_MAX - 8)
     event.listen(engine, "before_cursor_execute", _make_storable, retval=True)
     if engine.dialect.name == "postgresql":
+        from psycopg import IsolationLevel
 
         @event.listens_for(engine, "connect")
-        def isolate(connection: PostgresConnection, _entry: ConnectionPoolEntry) -> None:
-            connection.isolation_level = isolation
-            connection.read_only = isolation is IsolationLevel.REPEATABLE_READ
+        def isolate(connection: "PostgresConnection", _entry: ConnectionPoolEntry) -> None:
+            connection.isolation_level = IsolationLevel[isolation]
+            connection.read_only = isolation == "REPEATABLE_READ"
 
         return engine
 
@@ -144,11 +152,12 @@ def _make_storable(
 
 def _storable_row(row: Any) -> Any:
     if isinstance(row, dict):
-        return {name: _storable(value) for name, value in row.items()}
-    return tuple(map(_storable, row))
+        return {name: storable(value) for name, value in row.items()}
+    return tuple(map(storable, row))
 
 
-def _storable(value: Any) -> Any:
+def storable(value: Any) -> Any:
+    """Return a text with what no database stores in one replaced; anything else unchanged."""
     if not isinstance(value, str):
         return value
     if "\0" in value:

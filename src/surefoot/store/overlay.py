@@ -168,7 +168,7 @@ class Overlay(Statements):
         elif kind in (Facts, Heard):
             row_of = _facts_row if kind is Facts else values_of
             # In one order in every process, or two of them could wait for each other's rows.
-            self._upsert(table, "robot_id", sorted(map(row_of, values), key=lambda row: str(row["robot_id"])))
+            self._upsert_at_once(table, "robot_id", sorted(map(row_of, values), key=lambda row: str(row["robot_id"])))
         else:
             self._upsert(table, field_names(kind)[0], [values_of(value) for value in values])
 

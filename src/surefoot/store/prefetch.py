@@ -3,9 +3,10 @@
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import ARRAY, Text, any_, bindparam, func, select
 
 from surefoot.fleet.model import Assignment, Facts, Robot
+from surefoot.store.engines import storable
 from surefoot.store.rows_assignments import AssignmentRows
 from surefoot.store.rows_robots import FACTS_COLUMNS
 from surefoot.store.statements import field_names
@@ -15,7 +16,7 @@ from surefoot.store.tables import assignments, facts, heard, robots
 _NEWEST = (
     select(func.max(assignments.c.nth)).where(assignments.c.robot_id == robots.c.robot_id).correlate(robots)
 ).scalar_subquery()
-ABOUT = (
+_ABOUT = (
     select(
         *(robots.c[name] for name in field_names(Robot)),
         *FACTS_COLUMNS,
@@ -25,8 +26,12 @@ ABOUT = (
     .outerjoin(facts, facts.c.robot_id == robots.c.robot_id)
     .outerjoin(heard, heard.c.robot_id == robots.c.robot_id)
     .outerjoin(assignments, assignments.c.nth == _NEWEST)
-    .where(robots.c.robot_id.in_(bindparam("robot_ids", expanding=True)))
 )
+# On PostgreSQL all ids are one parameter: so however many they are, the statement is the same, and is planned once.
+ABOUT = {
+    "sqlite": _ABOUT.where(robots.c.robot_id.in_(bindparam("robot_ids", expanding=True))),
+    "postgresql": _ABOUT.where(robots.c.robot_id == any_(bindparam("robot_ids", type_=ARRAY(Text)))),
+}
 _FACTS_AT = len(field_names(Robot))
 _ASSIGNMENT_AT = _FACTS_AT + len(field_names(Facts))
 
@@ -36,7 +41,8 @@ class Prefetch(AssignmentRows):
 
     def prefetch(self, robot_ids: Collection[str]) -> None:
         """Read robots, their facts and their newest assignments; raise `Damaged` (`damaged-row`)."""
-        rows = self._connection.execute(ABOUT, {"robot_ids": list(robot_ids)}).all()
+        ids = [storable(robot_id) for robot_id in robot_ids]
+        rows = self._connection.execute(ABOUT[self._connection.dialect.name], {"robot_ids": ids}).all()
         for row in rows:
             robot = _value(Robot, row[:_FACTS_AT])
             self._learn(Robot, robot.robot_id, robot)

@@ -7,7 +7,16 @@ kind's first field.
 from sqlalchemy import Table
 
 from surefoot.fleet.model import Key, Release, Rollout
-from surefoot.store import tables, tables_access, tables_devices, tables_emergency, tables_trust
+from surefoot.store import (
+    tables,
+    tables_access,
+    tables_aws,
+    tables_devices,
+    tables_emergency,
+    tables_health,
+    tables_plans,
+    tables_trust,
+)
 from surefoot.store.columns import metadata
 
 __all__ = ["TABLE_OF", "metadata"]
@@ -17,7 +26,10 @@ TABLE_OF: dict[type, Table] = {
     Release: tables.releases,
     Rollout: tables.rollouts,
     **tables_access.TABLE_OF,
+    **tables_aws.TABLE_OF,
     **tables_devices.TABLE_OF,
     **tables_emergency.TABLE_OF,
+    **tables_health.TABLE_OF,
+    **tables_plans.TABLE_OF,
     **tables_trust.TABLE_OF,
 }

@@ -15,6 +15,7 @@ NEWEST_ASSIGNMENT = select(assignments).where(OF_ROBOT).order_by(assignments.c.n
 ASSIGNMENT_FOR = select(assignments).where(OF_ROLLOUT, OF_ROBOT)
 ASSIGNMENTS = select(assignments).where(OF_ROLLOUT).order_by(assignments.c.robot_id)
 COUNT_OPEN = select(func.count()).where(OF_ROLLOUT, assignments.c.is_open)
+COUNT_OFFERED = select(func.count()).where(OF_ROLLOUT)
 COUNT_BY_STATUS = select(assignments.c.status, func.count()).where(OF_ROLLOUT).group_by(assignments.c.status)
 
 
@@ -24,6 +25,10 @@ class NewestOf:
 
 class OpenOf:
     """Stands for the kind of what is known by a rollout's id: the count of its open assignments."""
+
+
+class OfferedOf:
+    """Stands for the kind of what is known by a rollout's id: the count of all its assignments."""
 
 
 class AssignmentRows(Overlay):
@@ -53,6 +58,16 @@ class AssignmentRows(Overlay):
         count: int = known[rollout_id]
         return count
 
+    def count_offered(self, rollout_id: str) -> int:
+        known = self._known[OfferedOf]
+        if rollout_id not in known:
+            self._settle(Assignment)
+            self._learn(
+                OfferedOf, rollout_id, self._connection.scalars(COUNT_OFFERED, {"rollout_id": rollout_id}).one()
+            )
+        count: int = known[rollout_id]
+        return count
+
     def count_by_status(self, rollout_id: str) -> dict[Status, int]:
         self._settle(Assignment)
         return dict(self._connection.execute(COUNT_BY_STATUS, {"rollout_id": rollout_id}).all())
@@ -66,6 +81,8 @@ class AssignmentRows(Overlay):
         self._hold(Assignment, assignment.assignment_id, assignment)
         if before is None:
             self._change(self._known[NewestOf], assignment.robot_id, assignment.assignment_id)
+            if assignment.rollout_id in (offered := self._known[OfferedOf]):
+                self._change(offered, assignment.rollout_id, offered[assignment.rollout_id] + 1)
         # Every robot of a batch that is given an assignment asks for this count: it is kept, not counted again.
         opened, count = self._known[OpenOf], assignment.rollout_id
         if count in opened:

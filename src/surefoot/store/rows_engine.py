@@ -28,6 +28,11 @@ TO_JUDGE = (
     .order_by(assignments.c.robot_id)
 )
 NEWEST_CHANGE = select(func.max(assignments.c.status_since_s)).where(OF_ROLLOUT)
+# Ways for an update to end. Silence is none: the robot may speak again.
+ENDED = (*SETTLED, Status.ROLLED_BACK, Status.REFUSED)
+COUNT_SETTLED = select(func.count()).where(
+    OF_ROLLOUT, assignments.c.status_since_s <= bindparam("until_s"), assignments.c.status.in_(ENDED)
+)
 WITH_OPEN = select(assignments.c.rollout_id).where(assignments.c.is_open.is_(True)).distinct()
 _OWN = assignments.alias("own")
 _NEWER = assignments.alias("newer")
@@ -86,6 +91,10 @@ class EngineRows(Overlay):
     def newest_change_s(self, rollout_id: str) -> float:
         self._settle(Assignment)
         return self._connection.scalars(NEWEST_CHANGE, {"rollout_id": rollout_id}).one() or 0.0
+
+    def count_settled(self, rollout_id: str, until_s: float) -> int:
+        self._settle(Assignment)
+        return self._connection.scalars(COUNT_SETTLED, {"rollout_id": rollout_id, "until_s": until_s}).one()
 
     def rollouts_with_open(self) -> list[str]:
         self._settle(Assignment)

@@ -7,7 +7,7 @@ is read from it, since a server's clock can step back.
 from sqlalchemy import BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, LargeBinary, Table, Text
 
 from surefoot.fleet.model import KeyState, RolloutState, Status
-from surefoot.rollout.plan import plan_from_object, plan_to_object
+from surefoot.rollout.plan_format import plan_from_object, plan_to_object
 from surefoot.store.columns import ID, Encoded, as_json, metadata, nth
 from surefoot.wire.manifest import signed_manifest_from_object, signed_manifest_to_object
 from surefoot.wire.report import report_from_object, report_to_object
@@ -118,6 +118,7 @@ rollouts = Table(
     Column("soaked_s", Double, nullable=False),
     Column("reason", Text, nullable=False),
     Column("rolls_back", ID),
+    Column("offers_max", BigInteger),
     Index("rollouts_by_id", "rollout_id", unique=True),
     Index("rollouts_by_sku", "sku", "nth"),
     Index("rollouts_by_state", "state", "nth"),

@@ -3,8 +3,9 @@
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Double, ForeignKey, Index, Table
+from sqlalchemy import BigInteger, Column, Double, ForeignKey, Index, Table, Text
 
+from surefoot.fleet.broker_access import BrokerPassword, EndedCredential, Superseded
 from surefoot.fleet.downloads import DownloadsOfDay, FileTaken
 from surefoot.fleet.enrolment import EnrolmentCode, RobotCertificate
 from surefoot.fleet.generation import Generation
@@ -17,6 +18,14 @@ def _files_to_object(files: tuple[FileTaken, ...]) -> list[dict[str, Any]]:
 
 def _files_from_object(found: list[dict[str, Any]]) -> tuple[FileTaken, ...]:
     return tuple(FileTaken(**file) for file in found)
+
+
+def _superseded_to_object(certificates: tuple[Superseded, ...]) -> list[dict[str, Any]]:
+    return [asdict(certificate) for certificate in certificates]
+
+
+def _superseded_from_object(found: list[dict[str, Any]]) -> tuple[Superseded, ...]:
+    return tuple(Superseded(**certificate) for certificate in found)
 
 
 enrolment_codes = Table(
@@ -42,8 +51,32 @@ robot_certificates = Table(
     Column("robot_id", ID, ForeignKey("robots.robot_id"), nullable=False),
     Column("issued_at_s", Double, nullable=False),
     Column("expires_at_s", Double, nullable=False),
+    Column("serial", ID),
+    Column("superseded", as_json(_superseded_to_object, _superseded_from_object), nullable=False),
     Index("robot_certificates_by_sha256", "certificate_sha256", unique=True),
     Index("robot_certificates_by_robot", "robot_id"),
+)
+
+broker_passwords = Table(
+    "broker_passwords",
+    metadata,
+    nth(),
+    Column("token_sha256", ID, nullable=False),
+    Column("robot_id", ID, ForeignKey("robots.robot_id"), nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Index("broker_passwords_by_sha256", "token_sha256", unique=True),
+)
+
+ended_credentials = Table(
+    "ended_credentials",
+    metadata,
+    nth(),
+    Column("credential_sha256", ID, nullable=False),
+    Column("robot_id", ID, ForeignKey("robots.robot_id"), nullable=False),
+    Column("serial", ID),
+    Column("ended_at_s", Double, nullable=False),
+    Column("expires_at_s", Double),
+    Index("ended_credentials_by_sha256", "credential_sha256", unique=True),
 )
 
 downloads = Table(
@@ -68,6 +101,8 @@ generations = Table(
 TABLE_OF: dict[type, Table] = {
     EnrolmentCode: enrolment_codes,
     RobotCertificate: robot_certificates,
+    BrokerPassword: broker_passwords,
+    EndedCredential: ended_credentials,
     DownloadsOfDay: downloads,
     Generation: generations,
 }
