@@ -3,13 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+# ROS 2 has an environment of its own: 280 MB that nothing but the companion's node and its tests need.
+ROS := .venv-ros/ready
 # Options for the command a target runs, such as: make run ARGS="--robots 50", make test ARGS="tests/wire -k offer"
 ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: setup run test check bench docs lock clean help
 
-setup: $(READY) ## make .venv with the pinned dependencies, and bring what Debian has of the tests' needs
+setup: $(READY) $(ROS) ## make .venv and .venv-ros with the pinned dependencies, and bring what the tests need of Debian
 
 # Programs that tests drive for real. Where this may not install them, those tests fail with the command that does.
 DEBIAN_PACKAGES := openssl rauc squashfs-tools dbus postgresql softhsm2 systemd procps \
@@ -32,10 +34,13 @@ $(READY): pyproject.toml requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(ROS): $(READY) scripts/make_ros.sh ros2/requirements.lock $(wildcard ros2/robot_interfaces/*.* ros2/robot_interfaces/srv/*)
+	@PYTHON=$(PYTHON) scripts/make_ros.sh
+
 run: $(READY) ## start the server with a demonstration fleet at https://127.0.0.1:8443
 	@$(BIN)/surefoot demo --data var/demo --port 8443 $(ARGS)
 
-test: $(READY) ## run every test, in random order, on all cores
+test: $(READY) $(ROS) ## run every test, in random order, on all cores
 	@$(BIN)/pytest --numprocesses auto --dist worksteal $(ARGS)
 
 check: $(READY) ## format, lint, types, import contracts, tables and house rules
@@ -57,12 +62,14 @@ docs: $(READY) ## write docs/reference anew from the code
 lock: $(READY) ## choose the newest versions pyproject.toml allows and pin them in requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra demo --extra hsm --extra awskms --group dev --generate-hashes \
 	  --no-emit-index-url --no-annotate --no-header --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-annotate --no-header --output-file ros2/requirements.lock ros2/requirements.in
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --constraint requirements.lock --generate-hashes \
 	  --no-emit-index-url --no-annotate --no-header --output-file contrib/requirements-server.lock \
 	  pyproject.toml contrib/requirements-build.in
 
 clean: ## remove what make made; what Surefoot keeps in var/ stays
-	rm -rf $(VENV) .cache .hypothesis dist
+	rm -rf $(VENV) .venv-ros .cache .hypothesis dist
 	find src tests scripts bench -name __pycache__ -prune -exec rm -rf {} +
 
 help: ## say what there is

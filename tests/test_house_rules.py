@@ -15,12 +15,17 @@ CODES_FILE = SOURCE / "wire" / "codes.py"
 KERNEL_MODULES = [path for path in MODULES if path.relative_to(SOURCE).parts[0] in {"wire", "trust", "agent"}] + sorted(
     SOURCE / "shell" / name
     for name in (
+        "attention.py",
+        "mqtt.py",
+        "mqtt_packets.py",
         "runner.py",
         "patching.py",
         "spare_digest.py",
         "esp32.py",
         "esp32_inflate.py",
+        "esp32_mqtt.py",
         "esp32_partition.py",
+        "esp32_stream.py",
         "nvs.py",
     )
 )

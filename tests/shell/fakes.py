@@ -1,7 +1,6 @@
 """A robot's ports in memory, with state: what is written is what is read, and anything can be made to break."""
 
-import hashlib
-
+from agent.agent_case import digest_of
 from surefoot.agent.preflight import NO_SENSORS, Conditions
 from surefoot.agent.values import SlotImage, Slots
 from surefoot.wire.errors import Damaged, Interrupted, Refused
@@ -20,7 +19,7 @@ class MemorySlots:
     """Two slots and a bootloader that tries a new image once. Fills `shell.ports.SlotDriver`."""
 
     def __init__(self, image: bytes) -> None:
-        self.images = [bytearray(image.ljust(SLOT_BYTES, b"\xff")), bytearray(b"\xff" * SLOT_BYTES)]
+        self.images = [bytearray(image + b"\xff" * (SLOT_BYTES - len(image))), bytearray(b"\xff" * SLOT_BYTES)]
         self.sizes: list[int | None] = [len(image), None]
         self.states = [CONFIRMED, EMPTY]
         self.versions = ["0.2.1", ""]
@@ -51,7 +50,7 @@ class MemorySlots:
 
     def _image(self, index: int) -> SlotImage:
         size = self.sizes[index]
-        digest = None if size is None else hashlib.sha256(self.images[index][:size]).hexdigest()
+        digest = None if size is None else digest_of(bytes(self.images[index][:size]))
         return SlotImage(slot=f"ota_{index}", digest=digest, version=self.versions[index], state=self.states[index])
 
     def prepare_spare(self) -> None:

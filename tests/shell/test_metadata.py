@@ -17,7 +17,8 @@ from live_server import LiveServer
 from metadata_case import ONLINE, ROOT, STRANGER, TARGETS, keys, signed
 from surefoot.cli.client import OperatorClient, connect
 from surefoot.cli.publishing import sign_release, sign_targets
-from surefoot.rollout.plan import Phase, Plan, plan_to_object
+from surefoot.rollout.plan import Phase, Plan
+from surefoot.rollout.plan_format import plan_to_object
 from surefoot.shell.agent_config import AgentConfig, read_config
 from surefoot.shell.posix import Companion, make_companion
 from surefoot.signing import metadata as offline

@@ -1,5 +1,6 @@
 """`surefoot agent`: one robot's agent, with its two slots in a directory."""
 
+import contextlib
 import shlex
 import signal
 from pathlib import Path
@@ -16,6 +17,8 @@ from surefoot.wire.errors import Refused
 DEFAULT_DIRECTORY = Path("var/agent")
 
 Directory = Annotated[Path, typer.Argument(metavar="DIRECTORY", help="The robot's directory.")]
+
+ConditionsFile = Annotated[Path, typer.Argument(metavar="FILE", help="What the ROS 2 node writes.")]
 
 Ca = Annotated[Path | None, typer.Option("--ca", help="Certificate (PEM) that vouches for the server.")]
 
@@ -49,6 +52,12 @@ def init(
         Path | None,
         typer.Option("--metadata-root", help="First root.json of signed metadata, which must then list every offer."),
     ] = None,
+    mqtt: Annotated[
+        str | None,
+        typer.Option(
+            "--mqtt", metavar="URL", help="Address of the fleet's broker, mqtts://…, to hear commands at once."
+        ),
+    ] = None,
     ca: Ca = None,
     self_test: Annotated[
         str | None,
@@ -60,7 +69,7 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Make a robot: a directory with two slots, the first image in one of them, and the agent's configuration."""
-    from surefoot.shell.agent_config import AgentConfig
+    from surefoot.shell.agent_config import AgentConfig, mqtt_address
     from surefoot.shell.posix import make_companion
     from surefoot.wire.image_header import has_magic
     from surefoot.wire.version import Version
@@ -70,6 +79,8 @@ def init(
         raise Refused("refused-image-format", f"{image} is a signed image: name the bare firmware it was made from.")
     if (token_file is None) == (certificate_file is None):
         raise Refused("refused-usage", "The robot needs one of --token-file and --certificate-file.")
+    if mqtt is not None:
+        mqtt_address(mqtt, "--mqtt")
     config = AgentConfig(
         robot_id=robot_id,
         sku=sku,
@@ -79,6 +90,7 @@ def init(
         trusted_keys=tuple(path.resolve() for path in trust),
         ca_file=None if ca is None else ca.resolve(),
         metadata_root=None if metadata_root is None else metadata_root.resolve(),
+        mqtt=mqtt,
         self_test_command=tuple(shlex.split(self_test or "")),
     )
     make_companion(directory, config, firmware, Version.parse(version))
@@ -131,16 +143,45 @@ def run(
 
     A running agent asks its server at once when it gets SIGUSR1: `kill -USR1 PID`, or `systemctl kill -s USR1`.
     """
+    from surefoot.shell.agent_process import only_agent
     from surefoot.shell.posix import Companion
 
-    companion = Companion(directory, output.warn)
-    if not once:
-        signal.signal(signal.SIGUSR1, lambda *_: companion.ask_now())
-        companion.run_forever()
-    state = companion.run_once()
+    with contextlib.closing(Companion(directory, output.warn)) as companion:
+        if not once:
+            signal.signal(signal.SIGUSR1, lambda *_: companion.ask_now())
+        with only_agent(directory, listens=not once):
+            if not once:
+                companion.run_forever()
+            state = companion.run_once()
     value = _facts(state)
     what = f"{value['version'] or 'an image'} in slot {value['slot']} ({value['state']})"
     output.show(value, as_json, f"Robot {value['robot_id']} runs {what}; assignment: {value['assignment'] or 'none'}.")
+
+
+@app.command(epilog=example("surefoot agent conditions /run/surefoot/conditions.json --json"))
+def conditions(path: ConditionsFile, *, as_json: AsJson = False) -> None:
+    """Show how the robot is, as its ROS 2 node says; with --json a `conditions_command` for agent.toml."""
+    from surefoot.shell.ros2_conditions import read_conditions
+
+    value = read_conditions(path)["conditions"]
+    output.show(value, as_json, output.facts(list(value.items())))
+
+
+@app.command(epilog=example("surefoot agent check /run/surefoot/conditions.json safety"))
+def check(
+    path: ConditionsFile,
+    name: Annotated[str, typer.Argument(metavar="CHECK", help="safety, relay or sensors.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Wait until a check of the trial passes, as the robot's ROS 2 node says; a `self_test_command` for agent.toml."""
+    from surefoot.agent.trial import CHECKS
+    from surefoot.shell.ros2_conditions import await_check
+
+    if name not in [known.name for known in CHECKS]:
+        raise Refused("refused-usage", f"There is no check {name}: name safety, relay or sensors.")
+    await_check(path, name)
+    output.show({"check": name, "passes": True}, as_json, f"The check {name} passes.")
 
 
 def _facts(state: Any) -> dict[str, Any]:

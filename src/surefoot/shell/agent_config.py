@@ -1,10 +1,12 @@
 """The agent's configuration: one TOML file in its directory."""
 
+import contextlib
 import json
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from surefoot.agent.values import Identity
 from surefoot.trust import p256
@@ -18,6 +20,7 @@ CONFIG_FILE = "agent.toml"
 CODE = "refused-agent-config"
 # What is updated: two slots in a directory, a controller over HTTP, or the companion itself through RAUC.
 DRIVERS = ("directory", "controller", "rauc")
+MQTT_PORT = 8883
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +28,8 @@ class AgentConfig:
     """What one agent is told in its file.
 
     `token_file` holds the bearer token, or `certificate_file` key and certificate chain; `trusted_keys` are public keys
-    in DER; `ca_file` vouches for the server; with `metadata_root`, a first root, signed metadata must vouch for offers;
+    in DER; `ca_file` vouches for server and broker; with `metadata_root`, a first root, signed metadata must vouch for
+    offers; `mqtt` is the address of the fleet's broker, without which the robot hears nothing between its checks;
     `driver` names what is updated, `controller_…` how to reach it if that is a controller.
 
     With `needs_manifest = false` it takes offers that no signed manifest comes with, whose sku nobody vouches for.
@@ -41,6 +45,7 @@ class AgentConfig:
     certificate_file: Path | None = None
     ca_file: Path | None = None
     metadata_root: Path | None = None
+    mqtt: str | None = None
     version_floor: str = "0.0.0"
     driver: str = DRIVERS[0]
     controller_url: str | None = None
@@ -66,6 +71,7 @@ def read_config(directory: Path) -> AgentConfig:
         trusted_keys=tuple(Path(str(path)) for path in fields.array("trusted_keys", limits.TRUSTED_KEYS_MAX)),
         ca_file=_optional_path(fields, "ca_file"),
         metadata_root=_optional_path(fields, "metadata_root"),
+        mqtt=fields.optional_text("mqtt", limits.URL_CHARS_MAX),
         version_floor=fields.optional_text("version_floor", limits.NAME_CHARS_MAX) or "0.0.0",
         driver=fields.choice("driver", DRIVERS) if fields.has("driver") else DRIVERS[0],
         controller_url=fields.optional_text("controller_url", limits.URL_CHARS_MAX),
@@ -76,6 +82,8 @@ def read_config(directory: Path) -> AgentConfig:
     )
     if (config.token_file is None) == (config.certificate_file is None):
         raise Refused(CODE, f"{path} names both or none of token_file and certificate_file: name one of them.")
+    if config.mqtt is not None:
+        mqtt_address(config.mqtt, str(path))
     return config
 
 
@@ -92,7 +100,7 @@ def config_text(config: AgentConfig) -> str:
         "conditions_command": list(config.conditions_command),
         "needs_manifest": config.needs_manifest,
     }
-    for name in ("token_file", "certificate_file", "ca_file", "metadata_root"):
+    for name in ("token_file", "certificate_file", "ca_file", "metadata_root", "mqtt"):
         if getattr(config, name) is not None:
             values[name] = str(getattr(config, name))
     # A JSON string or array of strings is the same in TOML.
@@ -101,6 +109,18 @@ def config_text(config: AgentConfig) -> str:
 
 def _optional_path(fields: Fields, key: str) -> Path | None:
     return Path(fields.text(key, 4096)) if fields.has(key) else None
+
+
+def mqtt_address(url: str, where: str) -> tuple[str, int]:
+    """Return host and port of a broker's address; `Refused` (`refused-agent-config`) names where it stands."""
+    parts = urlsplit("")
+    host, port = None, MQTT_PORT
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port or MQTT_PORT
+    if host is None or "@" in url or url.rstrip("/") != f"mqtts://{parts.netloc}":
+        raise Refused(CODE, f"{where}: mqtt must be mqtts://host or mqtts://host:port.")
+    return host, port
 
 
 def identity_of(config: AgentConfig) -> Identity:

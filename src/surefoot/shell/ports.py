@@ -81,6 +81,36 @@ class Transport(Protocol):
         """
 
 
+class Hear(Protocol):
+    """The ear of a robot: what comes from its broker, or from a person beside it."""
+
+    def __call__(self, timeout_ms: int) -> "bytes | str | None":
+        """Return the next thing heard within so many milliseconds, None in silence.
+
+        Bytes are a command's payload; a word is `shell.attention.ASKED` or `RECONNECTED`.
+        """
+
+
+class MqttLink(Protocol):
+    """A connection to a broker that is kept up by itself. It never raises: HTTPS is there when it is not."""
+
+    def publish(self, topic: str, payload: bytes, timeout_ms: int) -> bool:
+        """Publish at QoS 1; return whether the broker took it within so many milliseconds."""
+
+
+class Stream(Protocol):
+    """An open connection to a broker, for a client that has one thread; every method may raise OSError."""
+
+    def read(self, timeout_ms: int) -> "bytes | None":
+        """Return what has arrived, None when nothing does within so many milliseconds."""
+
+    def write(self, data: bytes) -> None:
+        """Send all of it."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
+
+
 class Inflate(Protocol):
     """Unpacks a zlib stream with a window of at most 1 KiB, a little at a time."""
 

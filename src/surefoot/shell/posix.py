@@ -12,16 +12,26 @@ from random import Random, SystemRandom
 
 from surefoot.agent.preflight import NO_SENSORS, Conditions
 from surefoot.agent.values import AgentState
-from surefoot.shell.agent_config import CODE, CONFIG_FILE, AgentConfig, config_text, identity_of, read_config, read_file
+from surefoot.shell.agent_config import (
+    CODE,
+    CONFIG_FILE,
+    AgentConfig,
+    config_text,
+    identity_of,
+    read_config,
+    read_file,
+)
+from surefoot.shell.attention import ASKED
 from surefoot.shell.controller import ControllerSlots
 from surefoot.shell.controller_http import Controller
 from surefoot.shell.directory import DirectorySlots, make_directory
+from surefoot.shell.ear import Ear
 from surefoot.shell.files import FileJournal, replace_file
-from surefoot.shell.https import HttpsTransport
 from surefoot.shell.inflate import inflate
-from surefoot.shell.ports import SlotDriver, Transport, Witness
+from surefoot.shell.ports import SlotDriver
 from surefoot.shell.rauc import RaucSlots
 from surefoot.shell.runner import Runner
+from surefoot.shell.way import open_way
 from surefoot.wire import limits
 from surefoot.wire.errors import Damaged, Interrupted, Refused
 from surefoot.wire.fields import Fields
@@ -45,6 +55,7 @@ class PosixHost:
     conditions_command: tuple[str, ...]
     log_line: Callable[[str], None]
     random: Random = field(default_factory=SystemRandom)
+    sleep_ms: Callable[[int], None] = lambda delay_ms: time.sleep(delay_ms / 1000)
 
     def conditions(self) -> Conditions:
         """Ask the configured command: none means no sensors, and one that does not answer is taken at its worst."""
@@ -72,11 +83,11 @@ class PosixHost:
 
     def pause(self, delay_s: int) -> None:
         """Sleep about so long."""
-        time.sleep(self.with_jitter(delay_s))
+        self.sleep_ms(self.with_jitter_ms(delay_s))
 
-    def with_jitter(self, delay_s: float) -> float:
-        """Return about so long: robots that were cut off together must not come back together."""
-        return delay_s * self.random.uniform(1 - JITTER_SHARE, 1 + JITTER_SHARE)
+    def with_jitter_ms(self, delay_s: int) -> int:
+        """Return about so many seconds, in ms: robots that were cut off together must not come back together."""
+        return int(delay_s * 1000 * self.random.uniform(1 - JITTER_SHARE, 1 + JITTER_SHARE))
 
     def now_s(self) -> int:
         """Return the time as the companion knows it, in Unix seconds."""
@@ -99,16 +110,13 @@ class Companion:
         self._directory = directory
         config = self._config
         self._storage = FileJournal(directory)
-        self._host = PosixHost(config.self_test_command, config.conditions_command, log_line)
+        self._ear = Ear()
+        self._attention = self._ear.attention(log_line)
+        self._host = PosixHost(
+            config.self_test_command, config.conditions_command, log_line, sleep_ms=self._attention.pause
+        )
         self._identity = identity_of(config)
-        token = None if config.token_file is None else read_file(config.token_file).decode().strip()
-        https = HttpsTransport(config.server, token, config.ca_file, config.certificate_file)
-        self._transport: Transport = https
-        self._witness: Witness = self._host
-        if config.metadata_root is not None:
-            root = read_file(config.metadata_root)
-            self._transport, self._witness = _witnessed(https, directory, config, root, log_line)
-        self._wanted = threading.Event()
+        self._way = open_way(directory, config, self._ear, self._attention, log_line)
         self._runner: Runner | None = None
 
     def run_once(self) -> AgentState:
@@ -124,11 +132,10 @@ class Companion:
         return self._runner.state
 
     def run_forever(self) -> None:
-        """Boot, then check whenever it is due or asked for, for ever."""
-        delay_s: float = 0
+        """Boot, then check whenever it is due, asked for, or a command says so, for ever."""
+        delay_s = 0
         while True:
-            self._wanted.wait(self._host.with_jitter(delay_s))
-            self._wanted.clear()
+            self._attention.rest(self._host.with_jitter_ms(delay_s))
             try:
                 delay_s = self._check()
             except Interrupted as error:
@@ -138,7 +145,11 @@ class Companion:
 
     def ask_now(self) -> None:
         """Let the next check be due now; safe from a signal handler."""
-        self._wanted.set()
+        self._ear.tell(ASKED)
+
+    def close(self) -> None:
+        """Leave the broker, if the companion has one."""
+        self._way.close()
 
     def _check(self) -> int:
         # A controller may have changed without its companion, and its slots are read only at a start.
@@ -150,7 +161,14 @@ class Companion:
     def _start(self) -> int:
         for _ in range(BOOTS_MAX):
             self._runner = Runner(
-                self._identity, self._slots(), self._storage, self._transport, self._host, inflate, self._witness
+                self._identity,
+                self._slots(),
+                self._storage,
+                self._way.transport,
+                self._host,
+                inflate,
+                self._way.witness or self._host,
+                self._attention.is_cancelled,
             )
             delay_s = self._runner.start(secrets.token_hex(8))
             if delay_s is not None:
@@ -183,18 +201,6 @@ class Companion:
         slots = DirectorySlots(self._directory)
         self._host.log(f"booted slot {slots.boot()}")
         return slots
-
-
-def _witnessed(
-    https: HttpsTransport, directory: Path, config: AgentConfig, root: bytes, log_line: Callable[[str], None]
-) -> tuple[Transport, Witness]:
-    """Return the way to the server and the witness of a companion that goes by signed metadata."""
-    # Imported here, as a companion without a root does not need the libraries for it.
-    from surefoot.shell.metadata import Fetcher, MetadataWitness, WitnessedTransport  # noqa: PLC0415
-
-    fetcher = Fetcher(https.get, time.monotonic)
-    witness = MetadataWitness(directory, root, config.sku, fetcher, time.time, log_line)
-    return WitnessedTransport(https, witness), witness
 
 
 def make_companion(directory: Path, config: AgentConfig, image: bytes, version: Version) -> None:

@@ -7,6 +7,7 @@ from surefoot.agent import effects as do
 from surefoot.agent import events as on
 from surefoot.agent.preflight import held_by
 from surefoot.agent.resume import boot
+from surefoot.agent.steps import is_ended
 from surefoot.agent.table import advance
 from surefoot.shell.patching import open_patched
 from surefoot.shell.spare_digest import digest_spare
@@ -14,9 +15,12 @@ from surefoot.wire.delta import FORMAT
 from surefoot.wire.errors import Damaged, Interrupted, Refused
 from surefoot.wire.journal import encode_journal, load_journal
 from surefoot.wire.limits import CHUNK_BYTES
+from surefoot.wire.offer import Answer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from surefoot.agent.steps import Step
     from surefoot.agent.values import AgentState, Identity
     from surefoot.shell.ports import Download, Host, Inflate, JournalStorage, SlotDriver, Transport, Witness
@@ -27,7 +31,8 @@ class Runner:
 
     `start` and `check` run until the agent rests or the robot must restart; they return the seconds until the next
     check, or None when a restart is due. Without `inflate` the robot takes no deltas; without `witness` it does not
-    know the time, and offers need nothing but the robot's own keys.
+    know the time, and offers need nothing but the robot's own keys; without `is_cancelled`, which tells whether the
+    server has cancelled an assignment since its last answer, the robot hears of that in the next answer.
     """
 
     def __init__(
@@ -39,6 +44,7 @@ class Runner:
         host: "Host",
         inflate: "Inflate | None" = None,
         witness: "Witness | None" = None,
+        is_cancelled: "Callable[[str], bool] | None" = None,
     ) -> None:
         self.identity = identity
         self.slots = slots
@@ -47,6 +53,7 @@ class Runner:
         self.host = host
         self.inflate = inflate
         self.witness = witness
+        self.is_cancelled = is_cancelled
         self.state: "AgentState | None" = None
         self._counter = 0
         self._next_copy = 0
@@ -96,7 +103,7 @@ class Runner:
                     # What comes behind was meant for when this would succeed.
                     break
             if event is None:
-                event = self._next_chunk()
+                event = self._cancelled() or self._next_chunk()
             step = advance(self._known(), event)
 
     def _perform(self, effect: "do.Effect") -> "on.Event | None":
@@ -131,7 +138,7 @@ class Runner:
             self._go_back()
         elif isinstance(effect, do.ScheduleRetry):
             self.host.pause(effect.delay_s)
-            return on.RetryDue()
+            return self._cancelled() or on.RetryDue()
         return None
 
     def _save(self, effect: "do.SaveJournal") -> None:
@@ -144,7 +151,7 @@ class Runner:
             answer = self.transport.exchange(effect.report)
         except (Interrupted, Refused) as error:
             self.host.log(f"{error.code}: {error.message}")
-            return on.Unreachable(code=error.code)
+            return self._cancelled() or on.Unreachable(code=error.code)
         if self.witness is None:
             return on.Answered(answer=answer, refusal=None, now_s=None)
         refusal = None
@@ -157,16 +164,20 @@ class Runner:
             answer = answer.replace(offer=None)
         return on.Answered(answer=answer, refusal=refusal, now_s=self.witness.now_s())
 
+    def _cancelled(self) -> "on.Event | None":
+        """Return the server's word that takes the work in hand back, None while there is no such word or no work."""
+        journal, is_cancelled = self._known().journal, self.is_cancelled
+        if is_cancelled is None or journal.offer is None or is_ended(journal) or not is_cancelled(journal.offer.id):
+            return None
+        word = Answer(acknowledged=None, offer=None, cancelled=journal.offer.id, stale=False, next_check_s=None)
+        return on.Answered(answer=word, refusal=None, now_s=None)
+
     def _open(self, effect: "do.Fetch") -> "on.Event | None":
         self._close()
         try:
             self._download = self._opened(effect)
-        except Interrupted as error:
-            self.host.log(f"{error.code}: {error.message}")
-            return on.DownloadFailed(code=error.code)
-        except Refused as error:
-            self.host.log(f"{error.code}: {error.message}")
-            return on.DownloadRefused(code=error.code)
+        except (Interrupted, Refused) as error:
+            return self._broken(error)
         self._offset_bytes = effect.first_byte
         self._chunk_bytes = effect.first_chunk_bytes
         return None
@@ -182,13 +193,8 @@ class Runner:
         """Return the next piece of the open download: nothing else can be awaited when no effect ended in an event."""
         try:
             data = b"" if self._download is None else self._download.read(self._chunk_bytes)
-        except Interrupted as error:
-            self._close()
-            return on.DownloadFailed(code=error.code)
-        except Refused as error:
-            self._close()
-            self.host.log(f"{error.code}: {error.message}")
-            return on.DownloadRefused(code=error.code)
+        except (Interrupted, Refused) as error:
+            return self._broken(error)
         if not data:
             self._close()
             return on.DownloadFailed(code="download-interrupted")
@@ -196,6 +202,11 @@ class Runner:
         self._offset_bytes += len(data)
         self._chunk_bytes = CHUNK_BYTES
         return event
+
+    def _broken(self, error: "Interrupted | Refused") -> "on.Event":
+        self._close()
+        self.host.log(f"{error.code}: {error.message}")
+        return on.DownloadRefused(code=error.code) if isinstance(error, Refused) else on.DownloadFailed(code=error.code)
 
     def _close(self) -> None:
         if self._download is not None:
