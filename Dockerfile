@@ -10,6 +10,8 @@ COPY src src
 RUN /opt/surefoot/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation .
 
 FROM python:3.12-slim-bookworm
+# The server runs it by itself; Debian starts no service in a container.
+RUN apt-get update && apt-get install --yes --no-install-recommends mosquitto && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /var/lib/surefoot --create-home surefoot
 COPY --from=build /opt/surefoot /opt/surefoot
 USER surefoot
@@ -19,7 +21,7 @@ ENV PATH=/opt/surefoot/bin:$PATH \
     SUREFOOT_DATA_DIR=/var/lib/surefoot \
     SUREFOOT_HOST=0.0.0.0 \
     SUREFOOT_LOG_FORMAT=json
-EXPOSE 8443
+EXPOSE 8443 8883 8884
 # The certificate is the fleet's own, which only the data directory knows.
 HEALTHCHECK --interval=10s --timeout=5s CMD ["python", "-c", "import ssl, urllib.request as r; r.urlopen('https://localhost:8443/healthz', timeout=4, context=ssl.create_default_context(cafile='/var/lib/surefoot/tls/ca.pem'))"]
 # `surefoot up` stops in order on SIGINT and SIGTERM alike.

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,19 @@ import pytest
 import databases
 
 ROOT = Path(__file__).parent.parent
+
+# A server brings its broker along, at the same port each time. Tests that are about brokers ask for one.
+os.environ["SUREFOOT_BROKER"] = "none"
+
+# Tests start hundreds of processes: compiled once, our modules need not be compiled by each of them.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+# A test kills processes, never the machine: what the kernel was handed is not lost, and waiting for a disk tests
+# nothing. So files are made in memory, where there is enough of it.
+MEMORY = Path("/dev/shm")
+if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 8 * 2**30:
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 # A slow example on a busy machine is no bug, so no deadline; what failed once is kept where `make clean` finds it.
 hypothesis.settings.register_profile(
@@ -59,9 +73,8 @@ NEEDS = {
     ),
     "ros": Need(
         what="ROS 2 in a virtual environment of its own",
-        is_there=(ROOT / ".venv-ros" / "bin" / "python").exists,
-        install="python3.11 -m venv .venv-ros && "
-        ".venv-ros/bin/pip install 'ros-kilted-rclpy[fastrtps]' ros-kilted-std-srvs",
+        is_there=(ROOT / ".venv-ros" / "ready").exists,
+        install="make setup",
     ),
     "rauc": Need(
         what="RAUC, as root: it mounts bundles",

@@ -21,6 +21,7 @@ class LiveServer:
     def __init__(self, data_dir: Path, **settings: str) -> None:
         self.data_dir = data_dir
         self.url = ""
+        self._brings_database = databases.CHOSEN == "sqlite" and "database_url" not in settings
         if databases.CHOSEN != "sqlite":
             settings.setdefault("database_url", databases.chosen_url(data_dir))
         self._settings = {f"SUREFOOT_{name.upper()}": value for name, value in settings.items()}
@@ -29,8 +30,12 @@ class LiveServer:
     def start(self) -> Self:
         """Start the process and return when it listens; fail with its log when it ends instead."""
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
+        if self._brings_database and not self.data_dir.exists():
+            self.data_dir.mkdir(mode=0o700)
+            (self.data_dir / "surefoot.db").write_bytes(databases.migrated_sqlite())
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SUREFOOT_")}
-        environment = {**inherited, "SUREFOOT_PORT": "0", **self._settings, "SUREFOOT_DATA_DIR": str(self.data_dir)}
+        defaults = {"SUREFOOT_PORT": "0", "SUREFOOT_BROKER": "none"}
+        environment = {**inherited, **defaults, **self._settings, "SUREFOOT_DATA_DIR": str(self.data_dir)}
         with self.log_path.open("a") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "surefoot.server"],
@@ -65,6 +70,17 @@ class LiveServer:
         self._process.stdout.close()
         self._process = None
         return code
+
+    @property
+    def database_url(self) -> str:
+        """Where its rows are."""
+        return self._settings.get("SUREFOOT_DATABASE_URL", f"sqlite:///{self.data_dir / 'surefoot.db'}")
+
+    @property
+    def pid(self) -> int:
+        """The number of its process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def log_path(self) -> Path:

@@ -35,8 +35,15 @@ def test_the_container_is_asked_for_its_health_where_the_server_answers() -> Non
     port = ServerSettings.model_fields["port"].default
     assert "/healthz" in {getattr(route, "path", None) for route in health.routes}
     assert f"https://localhost:{port}/healthz" in DOCKERFILE
-    assert f"EXPOSE {port}" in DOCKERFILE
-    assert COMPOSE["services"]["server"]["ports"] == [f"{port}:{port}"]
+    ports = [port, *(ServerSettings.model_fields[name].default for name in ("broker_port", "broker_password_port"))]
+    assert f"EXPOSE {' '.join(map(str, ports))}\n" in DOCKERFILE
+    assert COMPOSE["services"]["server"]["ports"] == [f"{each}:{each}" for each in ports]
+
+
+def test_the_container_brings_the_broker_that_the_server_looks_for() -> None:
+    assert re.search(r"apt-get install [^&]*\bmosquitto\b", DOCKERFILE)
+    assert ServerSettings.model_fields["broker"].default == "auto"
+    assert "SUREFOOT_BROKER" not in DOCKERFILE + str(COMPOSE["services"]["server"])
 
 
 def test_the_container_does_not_run_as_root() -> None:

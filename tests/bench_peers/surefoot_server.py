@@ -65,7 +65,13 @@ def fill(folder: Path, robots: int, image: bytes, url: str | None = None) -> Non
 def surefoot(folder: Path, **settings: object) -> Iterator[Server]:
     """Run it; yield how to reach it."""
     given = {f"SUREFOOT_{name.upper()}": str(value) for name, value in settings.items()}
-    environment = {**os.environ, "SUREFOOT_PORT": "0", "SUREFOOT_DOWNLOADS_PER_DAY": "1000000000", **given}
+    environment = {
+        **os.environ,
+        "SUREFOOT_PORT": "0",
+        "SUREFOOT_BROKER": "none",
+        "SUREFOOT_DOWNLOADS_PER_DAY": "1000000000",
+        **given,
+    }
     environment["SUREFOOT_DATA_DIR"] = str(folder)
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(

@@ -4,6 +4,7 @@ Robots trust `ca.pem`. Everything here can be killed between any two writes: a k
 the next start, and `server.pem` holds key and chain in one file, so that they always fit each other.
 """
 
+import hmac
 import ipaddress
 import re
 from collections.abc import Iterable
@@ -66,6 +67,21 @@ class FleetCa:
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=True)
             .sign(self._key, hashes.SHA256())
         )
+
+    def secret_name(self, purpose: str) -> str:
+        """Return a word for this purpose that nobody can know who has not got the CA's key."""
+        secret = self._key.private_numbers().private_value.to_bytes(32, "big")
+        return hmac.digest(secret, purpose.encode(), "sha256").hex()[:32]
+
+    def revocation_list(self, serials: Iterable[int], at: datetime) -> bytes:
+        """Return a list (PEM) of certificates that are not to be believed; it is good as long as the CA is."""
+        issuer = self.certificate
+        builder = x509.CertificateRevocationListBuilder().issuer_name(issuer.subject)
+        builder = builder.last_update(at).next_update(issuer.not_valid_after_utc)
+        for serial in serials:
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(at).build()
+            builder = builder.add_revoked_certificate(entry)
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
 def certificate_paths(folder: Path) -> CertificatePaths:

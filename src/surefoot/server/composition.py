@@ -3,7 +3,7 @@
 import os
 import time
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from surefoot.fleet.ports import Blobs
 from surefoot.fleet.settings import FleetSettings
@@ -16,9 +16,13 @@ from surefoot.server.devices.poll_cache_store import WatchedStore
 from surefoot.server.files import PRIVATE
 from surefoot.server.ids import new_id
 from surefoot.server.metadata_key import ensure_metadata_key
+from surefoot.server.mqtt.broker_address import BrokerAddress
+from surefoot.server.mqtt.state import MqttState
 from surefoot.server.operators.api import make_operator_app
 from surefoot.server.operators.gate import OperatorGate
 from surefoot.server.operators.oidc import identity_provider
+from surefoot.server.pages.app import make_pages_app
+from surefoot.server.pages.gate import LIVE, PagesGate
 from surefoot.server.services import Services
 from surefoot.server.settings import ServerSettings
 from surefoot.server.tokens import ensure_operator_token, token_sha256
@@ -29,6 +33,8 @@ from surefoot.store.sql_store import SqlStore
 OPERATOR_TOKEN_FILE = "operator.token"  # noqa: S105 - a file's name
 DATABASE_FILE = "surefoot.db"
 IMAGES_FOLDER = "images"
+# What is behind none of these is a page.
+OPERATOR_PREFIXES = ("/api/", "/healthz", "/readyz", "/metrics")
 
 
 def open_blobs(settings: ServerSettings) -> Blobs:
@@ -55,7 +61,7 @@ def prepare_data_dir(settings: ServerSettings) -> None:
     ensure_metadata_key(data_dir)
 
 
-def open_services(settings: ServerSettings, public_url: str) -> Services:
+def open_services(settings: ServerSettings, public_url: str, broker: BrokerAddress | None = None) -> Services:
     """Open what the settings name, in a data directory that this process holds; the caller closes the store.
 
     Raises:
@@ -65,9 +71,9 @@ def open_services(settings: ServerSettings, public_url: str) -> Services:
     data_dir = settings.data_dir
     token = ensure_operator_token(data_dir / OPERATOR_TOKEN_FILE)
     blobs = open_blobs(settings)
-    polls = PollCache(settings.poll_cache_robots)
+    polls, mqtt = PollCache(settings.poll_cache_robots), MqttState()
     return Services(
-        store=WatchedStore(SqlStore(database_url(settings)), polls),
+        store=WatchedStore(SqlStore(database_url(settings)), polls, mqtt.decided.ring),
         blobs=blobs,
         settings=settings,
         fleet=FleetSettings(
@@ -81,20 +87,32 @@ def open_services(settings: ServerSettings, public_url: str) -> Services:
         new_id=new_id,
         polls=polls,
         ca=FleetCa(data_dir / CERTIFICATES_FOLDER),
+        broker=broker,
+        mqtt=mqtt,
         metadata_key=ensure_metadata_key(data_dir),
         identity_provider=identity_provider(settings, public_url),
     )
 
 
 class Application:
-    """Both planes as one ASGI application: robots pass the framework by."""
+    """Both planes and the pages as one ASGI application: robots pass the framework by."""
 
     def __init__(self, services: Services) -> None:
         self._devices = services.metrics.measured("device", DeviceApi(services))
         self._operators = services.metrics.measured("operator", OperatorGate(services, make_operator_app(services)))
+        pages = PagesGate(services, make_pages_app(services))
+        self._pages = services.metrics.measured("page", pages)
+        # As long as somebody looks: what that takes is no time to answer.
+        self._live = services.metrics.measured("live", pages)
         self.quick = AtOnce(services)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the request to its plane."""
-        plane = self._devices if scope["path"].startswith(device_api.PREFIX) else self._operators
-        await plane(scope, receive, send)
+        await self._plane(scope["path"])(scope, receive, send)
+
+    def _plane(self, path: str) -> ASGIApp:
+        if path.startswith(device_api.PREFIX):
+            return self._devices
+        if path.startswith(OPERATOR_PREFIXES):
+            return self._operators
+        return self._live if path.startswith(LIVE) else self._pages

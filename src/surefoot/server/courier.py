@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from surefoot.fleet.lease import RENEW_S, Lease, hold
-from surefoot.fleet.outbox import OutboxEntry, OutboxKind, due, note_failed, note_sent
+from surefoot.fleet.outbox import OutboxEntry, OutboxKind, due, note_failed, note_sent, to_push
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.webhooks import SIGNATURE_HEADER, Webhook, signature
 from surefoot.server.services import Services
@@ -63,6 +63,9 @@ class Courier:
         """Try what is due once, and return how many entries that were; raise `Interrupted` (`interrupted-lease`)."""
         services = self._services
         entries = await services.read(lambda rows: _round(due(rows, services.now_s(), DUE_MAX)))
+        if services.broker is None:
+            # Nobody listens: robots hear of it when they ask.
+            entries += await services.read(to_push)
         await asyncio.gather(*(self._try(lease, entry) for entry in entries))
         return len(entries)
 
@@ -96,6 +99,8 @@ class Courier:
                 headers = {"Surefoot-Delivery": entry.entry_id}
                 # Named by who runs the server, and so not held to public addresses.
                 return Post(url=settings.cdn_purge_url, body=body, headers=headers, own_network=True)
+            case OutboxKind.MQTT_WAKE | OutboxKind.MQTT_RECALL:
+                return None
             case OutboxKind.WEBHOOK:
                 webhook = rows.get(Webhook, entry.target)
                 if webhook is None:

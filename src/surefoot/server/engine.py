@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 
 from surefoot.fleet.lease import LEADER, LOOK_S, RENEW_S, Lease, Sight, hold, is_free, let_go, look, take
 from surefoot.fleet.look import look_at, to_look_at
@@ -15,10 +16,12 @@ from surefoot.server.courier import Courier
 from surefoot.server.delta_builder import DeltaBuilder
 from surefoot.server.devices.metadata import Freshness
 from surefoot.server.services import Services
-from surefoot.server.surveys import Surveys
+from surefoot.server.surveys import GateSurveys, Surveys
 from surefoot.wire.errors import Interrupted, SurefootError
 
 LOST = "interrupted-lease"
+# A small fleet is surveyed within this; what takes longer must not keep the lease from being renewed.
+SURVEY_WAIT_S = RENEW_S / 2
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +55,8 @@ class Engine:
         self._holder = services.new_id()
         self._freshness = Freshness(services)
         self._surveys = Surveys(monotonic_s)
+        self._gate_surveys = GateSurveys(monotonic_s)
+        self._surveying: asyncio.Task[None] | None = None
         self._sight: Sight | None = None
         self._next_tick_s = 0.0
 
@@ -78,6 +83,9 @@ class Engine:
 
     async def stop(self) -> None:
         """Let the lease go."""
+        if self._surveying is not None:
+            self._surveying.cancel()
+            await asyncio.gather(self._surveying, return_exceptions=True)
         lease, self._services.leadership.lease = self._services.leadership.lease, None
         if lease is not None:
             try:
@@ -108,13 +116,25 @@ class Engine:
         def work(rows: Rows) -> list[str]:
             hold(rows, lease)
             ids, now_s = to_look_at(rows), services.now_s()
-            changes = [look_at(rows, rollout_id, now_s, self._surveys.find) for rollout_id in ids]
+            find, find_gate, url = self._surveys.find, self._gate_surveys.find, services.fleet.public_url
+            changes = [look_at(rows, rollout_id, now_s, find, find_gate, public_url=url) for rollout_id in ids]
             return [change for change in changes if change is not None]
 
         for change in await services.write(work):
             log.info("rollout-changed %s", change)
-        for rollout_id in self._surveys.wanted():
-            await services.read(self._survey(rollout_id))
+        await self._survey()
 
-    def _survey(self, rollout_id: str) -> Callable[[Rows], None]:
-        return lambda rows: self._surveys.take(rows, rollout_id, self._services.now_s())
+    async def _survey(self) -> None:
+        """Take the surveys that were asked for; large ones go on beside the next steps, or the lease would run out."""
+        surveying = self._surveying or asyncio.create_task(self._take_surveys())
+        await asyncio.wait([surveying], timeout=SURVEY_WAIT_S)
+        self._surveying = None if surveying.done() else surveying
+        if surveying.done():
+            surveying.result()
+
+    async def _take_surveys(self) -> None:
+        services = self._services
+        for rollout_id in self._surveys.wanted():
+            await services.read(partial(self._surveys.take, rollout_id=rollout_id, now_s=services.now_s()))
+        for rollout_id in self._gate_surveys.wanted():
+            await self._gate_surveys.take(services.read, rollout_id, services.now_s)

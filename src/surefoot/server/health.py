@@ -24,9 +24,13 @@ class HealthOut(BaseModel):
 
 
 class ReadyOut(HealthOut):
-    """The database answers reads and takes writes."""
+    """The database answers reads and takes writes.
+
+    `broker` is `connected`, `away`, or `none` without one; robots are served over HTTPS in any case.
+    """
 
     store: str = "ok"
+    broker: str
 
 
 @router.get("/healthz")
@@ -40,7 +44,13 @@ async def is_ready(services: ServicesDependency) -> ReadyOut:
     """Say that the database answers reads and takes writes."""
     await services.read(lambda rows: rows.get(Key, ""))
     await services.write(lambda rows: rows.get(Key, ""))
-    return ReadyOut(**_leading(services))
+    return ReadyOut(broker=_broker(services), **_leading(services))
+
+
+def _broker(services: Services) -> str:
+    if services.broker is None:
+        return "none"
+    return "connected" if services.mqtt.is_connected else "away"
 
 
 def _leading(services: Services) -> dict[str, Any]:

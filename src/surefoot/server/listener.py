@@ -19,6 +19,8 @@ from surefoot.server.devices.poll_cache_store import run_poll_cache
 from surefoot.server.devices.protocol import robot_protocol
 from surefoot.server.engine import run_engine
 from surefoot.server.garbage import search_rarely
+from surefoot.server.mqtt.broker_address import BrokerAddress
+from surefoot.server.mqtt.link import run_mqtt
 from surefoot.server.services import Services
 from surefoot.server.settings import ServerSettings
 from surefoot.server.tls import server_tls_context
@@ -36,12 +38,16 @@ class Listener:
         settings: How.
         paths: The certificates to show.
         public_url: Where robots reach the server.
+        broker: Where they meet over MQTT, if they do.
     """
 
-    def __init__(self, settings: ServerSettings, paths: CertificatePaths, public_url: str) -> None:
+    def __init__(
+        self, settings: ServerSettings, paths: CertificatePaths, public_url: str, broker: BrokerAddress | None
+    ) -> None:
         self._settings = settings
         self._paths = paths
         self._public_url = public_url
+        self._broker = broker
         self._server: _Server | None = None
         self._stopped = False
 
@@ -52,7 +58,7 @@ class Listener:
             Refused: what `open_services` refuses.
             Interrupted: `interrupted-store`.
         """
-        services = open_services(self._settings, self._public_url)
+        services = open_services(self._settings, self._public_url, self._broker)
         with closing(services.store):
             self._server = _Server(self._config(services), on_ready)
             self._server.should_exit = self._stopped
@@ -147,6 +153,7 @@ async def _serve(services: Services, listener: _Server, listening: socket.socket
     tasks = [
         asyncio.create_task(run_engine(services)),
         asyncio.create_task(run_poll_cache(services.store, services.polls)),
+        asyncio.create_task(run_mqtt(services)),
     ]
     try:
         await listener.serve(sockets=[listening])

@@ -19,6 +19,7 @@ from surefoot.fleet.incidents import Incident
 from surefoot.fleet.model import RobotCount, Rollout, RolloutState
 from surefoot.fleet.outbox import OutboxEntry, OutboxState
 from surefoot.fleet.ports import Rows
+from surefoot.server.mqtt.figures import MqttFigures
 
 # The fleet is counted at most so often, however many ask.
 FLEET_S = 15.0
@@ -63,6 +64,7 @@ class Metrics:
         # Looking a label up takes longer than counting: each is looked up once.
         self._counters: dict[tuple[str, int], Counter] = {}
         self._histograms: dict[str, Histogram] = {}
+        self.mqtt = MqttFigures(self._registry)
         self._fleet: tuple[bytes, float] | None = None
         self._asking = asyncio.Lock()
 

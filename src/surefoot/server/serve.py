@@ -14,12 +14,13 @@ from surefoot.server.certificates import CERTIFICATES_FOLDER, ensure_certificate
 from surefoot.server.composition import prepare_data_dir
 from surefoot.server.files import PUBLIC, hold_data_dir, write_atomically
 from surefoot.server.listener import Listener
+from surefoot.server.mqtt.broker import running_broker
+from surefoot.server.mqtt.broker_config import WILDCARDS
 from surefoot.server.settings import ServerSettings
 from surefoot.server.workers import Workers
 from surefoot.wire.errors import Refused
 
 SERVER_FILE = "server.json"
-_WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - recognised here, chosen elsewhere
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class FleetServer:
         """Serve until `stop`, or, in the main thread, SIGINT or SIGTERM; `on_ready` gets the url once it listens.
 
         Raises:
-            Refused: `refused-data-in-use`, `refused-address`, and what `open_services` refuses.
+            Refused: `refused-data-in-use`, `refused-address`, and what `running_broker` and `open_services` refuse.
             Interrupted: `interrupted-store`, `interrupted-worker`.
             Damaged: `damaged-fleet-ca`.
         """
@@ -51,10 +52,17 @@ class FleetServer:
             paths = ensure_certificates(folder, addresses.hosts, datetime.now(UTC))
             # Made here, once: workers that start together would each make their own.
             prepare_data_dir(settings)
+            broker = stack.enter_context(running_broker(settings, paths, urlsplit(addresses.public_url).hostname or ""))
             stack.callback(server_file.unlink, missing_ok=True)
 
             def ready() -> None:
-                description = {"url": addresses.own_url, "public_url": addresses.public_url, "pid": os.getpid()}
+                description = {
+                    "url": addresses.own_url,
+                    "public_url": addresses.public_url,
+                    "broker_url": None if broker is None else broker.robot_url,
+                    "broker_password_url": None if broker is None else broker.password_url,
+                    "pid": os.getpid(),
+                }
                 write_atomically(server_file, json.dumps(description).encode(), PUBLIC)
                 log.info(
                     "ready url=%s public_url=%s data_dir=%s",
@@ -66,9 +74,9 @@ class FleetServer:
                     on_ready(addresses.own_url)
 
             if settings.workers == 1:
-                self._serving = Listener(settings, paths, addresses.public_url)
+                self._serving = Listener(settings, paths, addresses.public_url, broker)
             else:
-                self._serving = Workers(settings, addresses.public_url)
+                self._serving = Workers(settings, addresses.public_url, broker)
             if self._stopped:
                 self._serving.stop()
             self._serving.run(listening, ready)
@@ -96,8 +104,8 @@ class _Addresses:
 
 
 def _addresses(settings: ServerSettings, port: int) -> _Addresses:
-    own_host = "127.0.0.1" if settings.host in _WILDCARDS else settings.host
-    public_host = socket.gethostname() if settings.host in _WILDCARDS else own_host
+    own_host = "127.0.0.1" if settings.host in WILDCARDS else settings.host
+    public_host = socket.gethostname() if settings.host in WILDCARDS else own_host
     public_url = settings.public_url or _url(public_host, port)
     names = ("localhost", "127.0.0.1", "::1", socket.gethostname(), own_host, urlsplit(public_url).hostname or "")
     return _Addresses(own_url=_url(own_host, port), public_url=public_url, hosts=names)

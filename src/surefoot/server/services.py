@@ -13,6 +13,8 @@ from surefoot.server.certificates import FleetCa
 from surefoot.server.devices.poll_cache import PollCache
 from surefoot.server.leadership import Leadership
 from surefoot.server.metrics import Metrics
+from surefoot.server.mqtt.broker_address import BrokerAddress
+from surefoot.server.mqtt.state import MqttState
 from surefoot.server.operators.oidc import IdentityProvider
 from surefoot.server.operators.passwords import Passwords
 from surefoot.server.settings import ServerSettings
@@ -34,6 +36,8 @@ class Services:
     passwords: Passwords = field(default_factory=Passwords)
     polls: PollCache = field(default_factory=PollCache)
     ca: FleetCa | None = None
+    broker: BrokerAddress | None = None
+    mqtt: MqttState = field(default_factory=MqttState)
     identity_provider: IdentityProvider | None = None
     metadata_key: OnlineKey | None = None
     leadership: Leadership = field(default_factory=Leadership)

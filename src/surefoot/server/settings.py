@@ -104,6 +104,35 @@ class ServerSettings(BaseSettings):
         default=False, description="Whether webhooks may go to addresses that are not public."
     )
     metrics_need_token: bool = Field(default=True, description="Whether GET /metrics needs a token that may read.")
+    broker: str = Field(
+        default="auto",
+        pattern=r"^(auto|none|mqtts://[A-Za-z0-9.:\[\]_-]+:[0-9]{1,5})$",
+        description="MQTT broker: auto runs Mosquitto if it is on the machine, none goes without, and "
+        "mqtts://HOST:PORT is one that runs elsewhere.",
+    )
+    broker_path: Path | None = Field(default=None, description="The program mosquitto; by default where it usually is.")
+    broker_plugin: Path | None = Field(
+        default=None,
+        description="The built contrib/mosquitto-direct-replies: devices made for AWS IoT then hear answers that they "
+        "did not subscribe to.",
+    )
+    broker_port: int = Field(
+        default=8883, ge=0, le=65535, description="Port for robots with a certificate at the broker; 0 picks one."
+    )
+    broker_password_port: int = Field(
+        default=8884, ge=0, le=65535, description="Port for robots with a token at the broker; 0 picks one."
+    )
+    broker_connections_max: int = Field(
+        default=20_000, ge=1, description="Connections open at once on each of these two ports."
+    )
+    broker_ca: Path | None = Field(
+        default=None, description="Certificate (PEM) that vouches for a broker elsewhere; by default the fleet CA's."
+    )
+    broker_certificate: Path | None = Field(
+        default=None,
+        description="The server's key and certificate chain (PEM, one file) at a broker elsewhere; by default of the "
+        "fleet CA.",
+    )
     workers: int = Field(default=1, ge=1, le=64, description="Processes that answer; more than one use more cores.")
     access_log: bool = Field(default=False, description="Whether to log every request.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="Least level to log.")

@@ -9,6 +9,7 @@ import threading
 from surefoot.server.certificates import CERTIFICATES_FOLDER, certificate_paths
 from surefoot.server.listener import Listener
 from surefoot.server.logs import configure_logging
+from surefoot.server.mqtt.broker_address import BrokerAddress
 from surefoot.server.settings import ServerSettings
 from surefoot.server.workers import READY
 from surefoot.wire.errors import SurefootError
@@ -20,7 +21,8 @@ def main() -> int:
     settings = ServerSettings.model_validate(order["settings"])
     configure_logging(settings.log_level, settings.log_format)
     paths = certificate_paths(settings.data_dir / CERTIFICATES_FOLDER)
-    listener = Listener(settings, paths, order["public_url"])
+    broker = None if order["broker"] is None else BrokerAddress(**order["broker"])
+    listener = Listener(settings, paths, order["public_url"], broker)
     threading.Thread(target=_stop_with_input, args=(listener,), daemon=True).start()
     try:
         with socket.socket(fileno=order["fd"]) as listening:

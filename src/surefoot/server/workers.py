@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from surefoot.server.mqtt.broker_address import BrokerAddress
 from surefoot.server.settings import ServerSettings, settings_to_object
 from surefoot.wire.errors import Interrupted
 
@@ -32,11 +33,13 @@ class Workers:
     Args:
         settings: What each of them serves by.
         public_url: Where robots reach the server.
+        broker: Where they meet over MQTT, if they do.
     """
 
-    def __init__(self, settings: ServerSettings, public_url: str) -> None:
+    def __init__(self, settings: ServerSettings, public_url: str, broker: BrokerAddress | None) -> None:
         self._settings = settings
         self._public_url = public_url
+        self._broker = broker
         self._stopping = threading.Event()
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._lock = threading.Lock()
@@ -53,6 +56,7 @@ class Workers:
             "settings": settings_to_object(self._settings),
             "fd": listening.fileno(),
             "public_url": self._public_url,
+            "broker": None if self._broker is None else self._broker.to_object(),
         }
         started = Started(self._settings.workers, on_ready)
         keepers = [

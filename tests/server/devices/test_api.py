@@ -5,7 +5,7 @@ import pytest
 from asgi_driver import call
 from server_bench import SKU, Bench, build, report
 from surefoot.server.composition import Application
-from surefoot.server.devices.images import PIECE_BYTES
+from surefoot.server.devices.pieces import PIECE_BYTES
 from surefoot.store.blobs import DirectoryBlobs
 from surefoot.wire import limits
 from surefoot.wire.errors import Damaged

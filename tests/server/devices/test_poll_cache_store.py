@@ -218,3 +218,26 @@ def test_a_write_that_is_undone_leaves_the_memory_as_it_was_once_looked_at(
         watched.submit(fails).result()
     polls.observe(store.read(generation))
     assert polls.look(b"me", b"?", 1.0) == 60
+
+
+def test_a_check_outside_a_maintenance_window_is_not_remembered_as_the_window_opens_by_itself(fleet: Bench) -> None:
+    token = fleet.enrol("robot-1")
+    fleet.publish("0.2.1")
+    plan = {
+        "phases": [{"name": "full", "percent": 100}],
+        "maintenance_windows": [{"from": "01:00", "to": "02:00"}],
+    }
+    assert fleet.operate("POST", "/rollouts", {"release_id": "release-0.2.1", "plan": plan}).status == 201
+    assert check(fleet, token) == 204
+    assert at_once(fleet, token) is None
+
+
+def test_unpinning_ends_what_is_remembered(fleet: Bench) -> None:
+    token = fleet.enrol("robot-1")
+    fleet.operate("POST", "/robots/robot-1/pin", {"reason": "on loan"})
+    start_rollout(fleet)
+    assert check(fleet, token) == 204
+    assert at_once(fleet, token) is not None
+    fleet.operate("DELETE", "/robots/robot-1/pin")
+    assert at_once(fleet, token) is None
+    assert check(fleet, token) == 200

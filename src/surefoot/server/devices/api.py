@@ -11,10 +11,12 @@ from surefoot.fleet.exchange import exchange, pace
 from surefoot.fleet.ports import Rows
 from surefoot.server.asgi import ClientGone, Response, json_response, read_body, send_response
 from surefoot.server.devices.enrolment import Enrolment
+from surefoot.server.devices.health import health_response
 from surefoot.server.devices.identity import Identity, IdentityGate, confirm, credential_of
 from surefoot.server.devices.images import image_response
 from surefoot.server.devices.manifests import manifest_response
 from surefoot.server.devices.metadata import METADATA_PREFIX, TARGETS_PREFIX, metadata_response, sha256_of_target
+from surefoot.server.devices.pieces import Pieces
 from surefoot.server.devices.poll_cache_store import ask
 from surefoot.server.devices.ranges import names_etag
 from surefoot.server.problems import problem_of, unknown_path, wrong_method
@@ -39,10 +41,12 @@ class DeviceApi:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._gate = IdentityGate(services)
+        self._pieces = Pieces(services.blobs)
         self._enrolment = Enrolment(services, self._gate)
         self._handlers: dict[str, dict[str, Callable[[Scope, Receive, Identity], Awaitable[Response]]]] = {
             "/v1/check": {"GET": self._check, "POST": self._report},
             "/v1/report": {"POST": self._report},
+            "/v1/health": {"POST": self._health},
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,9 +57,8 @@ class DeviceApi:
             return
         except Exception as error:  # noqa: BLE001 - told apart and logged there
             response = problem_of(error, f"{scope['method']} {scope['path']}")
-        # Damage found amid a download is logged where it is found; what is left is to cut the connection, as it is
-        # for who does not read.
-        with suppress(Damaged, TimeoutError):
+        # Damage found amid a download is logged where it is found; what is left is to cut the connection.
+        with suppress(Damaged):
             await send_response(response, receive, send)
 
     async def _respond(self, scope: Scope, receive: Receive) -> Response:
@@ -74,7 +77,7 @@ class DeviceApi:
             sha256 = path.removeprefix(IMAGES_PREFIX)
             if path.startswith(TARGETS_PREFIX):
                 sha256 = await sha256_of_target(services, path.removeprefix(TARGETS_PREFIX))
-            return await image_response(services, identity.robot, method, sha256, headers)
+            return await image_response(services, self._pieces, identity.robot, method, sha256, headers)
         if path == ENROL_PATH:
             if method != "POST":
                 return wrong_method("POST")
@@ -125,6 +128,9 @@ class DeviceApi:
             return exchange(rows, robot, report, now_s, services.fleet, services.new_id)
 
         return json_response(encode_answer(await services.write(work, about=identity.robot.robot_id)))
+
+    async def _health(self, scope: Scope, receive: Receive, identity: Identity) -> Response:
+        return await health_response(self._services, scope, receive, identity)
 
 
 def _steering(next_check_s: int) -> dict[bytes, bytes]:

@@ -88,6 +88,7 @@ class Enrolment:
             robot_id=robot_id,
             issued_at_s=now_s,
             expires_at_s=issued.not_valid_after_utc.timestamp(),
+            serial=f"{issued.serial_number:x}",
         )
         nobodys = token_sha256(new_token())
 

@@ -7,16 +7,14 @@ from collections.abc import AsyncGenerator, Mapping
 from surefoot.fleet.deltas import releases_behind
 from surefoot.fleet.downloads import REDIRECT_S, give_back, reserve, reserve_redirect
 from surefoot.fleet.model import Robot
-from surefoot.fleet.ports import Blobs
 from surefoot.server.asgi import Response
+from surefoot.server.devices.pieces import Pieces
 from surefoot.server.devices.ranges import Span, names_etag, parse_range
 from surefoot.server.problems import problem_response
 from surefoot.server.services import Services
 from surefoot.wire.errors import Damaged, Refused
 from surefoot.wire.fields import HEX_DIGITS
 
-# As large as brings the most through TLS, and as small as fifty downloads at once can be held.
-PIECE_BYTES = 256 * 1024
 # The bytes behind a SHA-256 never change. `private`: a shared cache would answer without asking for a token.
 CACHE_CONTROL = b"private, max-age=31536000, immutable"
 
@@ -24,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 async def image_response(
-    services: Services, robot: Robot, method: str, sha256: str, headers: Mapping[bytes, bytes]
+    services: Services, pieces: Pieces, robot: Robot, method: str, sha256: str, headers: Mapping[bytes, bytes]
 ) -> Response:
     """Answer GET or HEAD for an image; what GET sends counts against the robot's downloads of the day.
 
@@ -32,7 +30,7 @@ async def image_response(
         Refused: `not-found-image` unless a release of the fleet has a file with this SHA-256, `gone-recalled`,
             `refused-download-limit`.
     """
-    size_bytes = await _published_size_bytes(services, sha256)
+    size_bytes, lies_elsewhere = await asyncio.to_thread(_find, services, sha256)
     etag = f'"{sha256}"'
     common = {b"etag": etag.encode(), b"accept-ranges": b"bytes", b"cache-control": CACHE_CONTROL}
     if b"if-none-match" in headers and names_etag(headers[b"if-none-match"].decode("latin-1"), etag):
@@ -45,8 +43,7 @@ async def image_response(
         part = parse_range(_range_header(headers, etag), size_bytes)
     except Refused as error:
         return problem_response(error, {b"content-range": f"bytes */{size_bytes}".encode(), b"accept-ranges": b"bytes"})
-    elsewhere = await asyncio.to_thread(services.blobs.redirect_url, sha256, REDIRECT_S)
-    if elsewhere is not None:
+    if lies_elsewhere:
         return await _redirect(services, robot, sha256, size_bytes)
     span = part or whole
     common[b"content-length"] = str(span.length_bytes).encode()
@@ -57,8 +54,8 @@ async def image_response(
     day = await services.write(
         lambda rows: reserve(rows, robot.robot_id, sha256, size_bytes, span.length_bytes, limit, now_s)
     )
-    pieces = _counted(services, robot, sha256, span, day)
-    return Response(status=200 if part is None else 206, headers=common, pieces=pieces)
+    sending = _counted(services, robot, sha256, pieces.of(sha256, size_bytes, span), span.length_bytes, day)
+    return Response(status=200 if part is None else 206, headers=common, pieces=sending)
 
 
 async def _redirect(services: Services, robot: Robot, sha256: str, size_bytes: int) -> Response:
@@ -71,42 +68,34 @@ async def _redirect(services: Services, robot: Robot, sha256: str, size_bytes: i
     return Response(status=307, headers={b"location": (url or "").encode(), b"cache-control": b"no-store"})
 
 
-async def _counted(services: Services, robot: Robot, sha256: str, span: Span, day: int) -> AsyncGenerator[bytes, None]:
+async def _counted(
+    services: Services, robot: Robot, sha256: str, sending: AsyncGenerator[bytes, None], length_bytes: int, day: int
+) -> AsyncGenerator[bytes, None]:
     """Yield the pieces; give back what was reserved and not sent when the robot hangs up."""
-    unsent_bytes = span.length_bytes
+    unsent_bytes = length_bytes
     try:
-        async for piece in read_pieces(services.blobs, sha256, span):
+        async for piece in sending:
             yield piece
             unsent_bytes -= len(piece)
+    except Damaged as error:
+        log.error("download-cut sha256=%s code=%s", sha256, error.code)
+        raise
     finally:
         if unsent_bytes:
             # Not awaited: should it be lost with the process, the robot is charged too much, never too little.
             services.store.submit(lambda rows: give_back(rows, robot.robot_id, sha256, unsent_bytes, day))
 
 
-async def read_pieces(blobs: Blobs, sha256: str, span: Span) -> AsyncGenerator[bytes, None]:
-    """Yield a part of a file; raise `Damaged` (`damaged-blob`), logged, when the storage turns out wrong."""
-    offset_bytes, end = span.offset_bytes, span.offset_bytes + span.length_bytes
-    while offset_bytes < end:
-        length_bytes = min(PIECE_BYTES, end - offset_bytes)
-        try:
-            piece = await asyncio.to_thread(blobs.read, sha256, offset_bytes, length_bytes)
-        except Damaged as error:
-            log.error("download-cut sha256=%s code=%s", sha256, error.code)
-            raise
-        yield piece
-        offset_bytes += length_bytes
-
-
-async def _published_size_bytes(services: Services, sha256: str) -> int:
+def _find(services: Services, sha256: str) -> tuple[int, bool]:
+    """Return a published file's size, and whether it is to be fetched elsewhere; waits for database and storage."""
     if len(sha256) == 64 and not sha256.strip(HEX_DIGITS):
-        published = await services.read(lambda rows: releases_behind(rows, sha256))
+        published = services.store.read(lambda rows: releases_behind(rows, sha256))
         if published and all(release.recalled_at_s is not None for release in published):
             raise Refused("gone-recalled", f"The release of image {sha256[:16]}… was recalled: ask for another.")
         # A file that was uploaded and not published yet is nobody's business.
-        size_bytes = None if not published else await asyncio.to_thread(services.blobs.size_bytes, sha256)
+        size_bytes = None if not published else services.blobs.size_bytes(sha256)
         if size_bytes is not None:
-            return size_bytes
+            return size_bytes, services.blobs.redirect_url(sha256, REDIRECT_S) is not None
     raise Refused("not-found-image", f"No release has the image {sha256[:16]!r}…: publish it first.")
 
 

@@ -19,6 +19,7 @@ _DESCRIPTIONS = {
     "check": "Ask whether there is anything to install.",
     "check_with_report": "Report and ask in one round trip.",
     "report": "Report: facts in, order out.",
+    "health": "Say how the robot was since the last time; a window that comes twice counts once.",
     "manifest": "The manifest of the sku's latest release, signed, the same for everyone.",
     "manifest_head": "Its size and ETag.",
     "metadata": "A document of the signed metadata, the same for everyone.",
@@ -40,6 +41,8 @@ def device_description() -> dict[str, Any]:
     """Return the OpenAPI 3.1 document of what robots call."""
     report = {"description": "A report of the robot.", "required": True, "content": _JSON_OBJECT}
     answers = {"200": _ok("What the server has taken, and its order.", _JSON_OBJECT)}
+    window = {"description": "A health window of the robot.", "required": True, "content": _JSON_OBJECT}
+    taken = {"204": _ok("The window is counted.")}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -53,6 +56,7 @@ def device_description() -> dict[str, Any]:
                 "post": _operation("check_with_report", _CREDENTIALS, answers, _OF_REPORTS, body=report),
             },
             "/v1/report": {"post": _operation("report", _CREDENTIALS, answers, _OF_REPORTS, body=report)},
+            "/v1/health": {"post": _operation("health", _CREDENTIALS, taken, _OF_REPORTS, body=window)},
             "/v1/manifest/{sku}": _cached("manifest", [_in_path("sku", _NAME)]),
             "/v1/metadata/{name}": _cached("metadata", [_in_path("name", _NAME)]),
             "/v1/images/{sha256}": _download("image", [_in_path("sha256", _SHA256)]),

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar, cast
 
+from surefoot.fleet.doors import depends_on_time
 from surefoot.fleet.enrolment import RobotCertificate
 from surefoot.fleet.exchange import poll
 from surefoot.fleet.generation import begin_generation, generation, matters
 from surefoot.fleet.model import Assignment, Release, Robot, Rollout
+from surefoot.fleet.outbox import PUSHED, OutboxEntry
+from surefoot.fleet.pins import Pin
 from surefoot.fleet.ports import Rows, Store
 from surefoot.fleet.settings import FleetSettings
 from surefoot.server.devices.poll_cache import PollCache
@@ -28,17 +31,23 @@ log = logging.getLogger(__name__)
 
 
 class WatchedStore:
-    """A store whose writes end what the cache remembers, if they matter. Fills `fleet.ports.Store`."""
+    """A store whose writes end what the cache remembers, if they matter. Fills `fleet.ports.Store`.
 
-    def __init__(self, store: Store, polls: PollCache) -> None:
+    `on_decision` is called, from any thread, when something was stored that is to be pushed to robots.
+    """
+
+    def __init__(self, store: Store, polls: PollCache, on_decision: Callable[[], None] = lambda: None) -> None:
         self._store = store
         self._polls = polls
+        self._on_decision = on_decision
 
     def submit(self, work: Callable[[Rows], T], *, about: str | None = None) -> "Future[T]":
         """Run `work` in a transaction, as the store does."""
         begun: list[int] = []
+        decided = False
 
         def watched(rows: Rows) -> T:
+            nonlocal decided
             # Only the run that is kept counts.
             begun.clear()
             watching = _WatchedRows(rows)
@@ -47,11 +56,16 @@ class WatchedStore:
                 begun.append(begin_generation(rows))
                 # Before the commit: whoever hears that a rollout is halted or started finds it so at the next check.
                 self._polls.suspend()
+            decided = watching.decides
             return result
 
         def observe(done: "Future[T]") -> None:
-            if begun and not done.cancelled() and done.exception() is None:
+            if done.cancelled() or done.exception() is not None:
+                return
+            if begun:
                 self._polls.observe(begun[-1])
+            if decided:
+                self._on_decision()
 
         future = self._store.submit(watched, about=about)
         future.add_done_callback(observe)
@@ -71,22 +85,26 @@ def ask(
 ) -> tuple[Offer | None, int | None]:
     """Answer a check from the rows; without an offer also return the generation in which that may be remembered.
 
-    Only of a robot at rest it may, None for any other: what is in hand can go on without a write that matters.
+    Only of a robot at rest it may, None for any other: what is in hand can go on without a write that matters, as can
+    what waits for a maintenance window.
     Raises as `fleet.exchange.poll`.
     """
     offer = poll(rows, robot, sku, version, now_s, settings, new_id)
     if offer is not None:
         return offer, None
     newest = rows.newest_assignment(robot.robot_id)
-    return None, generation(rows) if newest is None or not newest.is_open else None
+    if (newest is not None and newest.is_open) or depends_on_time(rows, robot.sku):
+        return None, None
+    return None, generation(rows)
 
 
 class _WatchedRows:
-    """Rows that note whether anything was written that matters; all else is passed through."""
+    """Rows that note whether anything was written that matters, or is to be pushed; all else is passed through."""
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
         self.matters = False
+        self.decides = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._rows, name)
@@ -97,12 +115,16 @@ class _WatchedRows:
                 self._note(self._rows.get(Rollout, value.rollout_id), value)
             case Release():
                 self._note(self._rows.get(Release, value.release_id), value)
+            case Pin():
+                self._note(None, value)
+            case OutboxEntry():
+                self.decides = self.decides or value.kind in PUSHED
             case _:
                 pass
         self._rows.put(value)
 
     def drop(self, kind: type[Any], key: str) -> None:
-        if kind in (Rollout, Release, RobotCertificate):
+        if kind in (Rollout, Release, RobotCertificate, Pin):
             self._note(self._rows.get(kind, key), None)
         self._rows.drop(kind, key)
 
