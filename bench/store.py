@@ -37,7 +37,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 SKU = "standard"
 NOW_S = 1_800_000_000.0
 SETTINGS = FleetSettings(public_url="https://fleet.test")
-PLAN = Plan(phases=(Phase(name="full", percent=100, soak_s=0),), capacity=1_000_000)
+PLAN = Plan(phases=(Phase(name="full", percent=100, soak_s=0),), capacity=1_000_000, ramp=None)
 
 
 @dataclass(kw_only=True)

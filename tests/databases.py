@@ -5,6 +5,7 @@ runs on each.
 """
 
 import os
+import tempfile
 from collections.abc import Callable
 from functools import cache
 from itertools import count
@@ -18,21 +19,42 @@ from surefoot.store.migrate import migrate
 _numbers = count()
 
 
-def _sqlite_url(path: Path) -> str:
-    return f"sqlite:///{path / f'fleet-{next(_numbers)}.db'}"
+def _sqlite_file(path: Path) -> Path:
+    return path / f"fleet-{next(_numbers)}.db"
 
 
+# Migrating a database takes longer than most tests: each process does it once, and copies what came of it.
 @cache
-def _migrated() -> str:
-    """Return the name of a PostgreSQL database with the newest schema, to copy: migrating one takes half a second."""
+def _migrated_postgresql() -> str:
+    """Return the name of a database with the newest schema."""
     url = new_database()
     migrate(url)
     return database_name(url)
 
 
+@cache
+def migrated_sqlite() -> bytes:
+    """Return the file of a database with the newest schema and no rows."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "fleet.db"
+        migrate(f"sqlite:///{file}")
+        return file.read_bytes()
+
+
+def _migrated_sqlite_url(path: Path) -> str:
+    file = _sqlite_file(path)
+    file.write_bytes(migrated_sqlite())
+    return f"sqlite:///{file}"
+
+
+# Databases with the newest schema and no rows, and databases with nothing at all.
 MAKERS: dict[str, Callable[[Path], str]] = {
-    "sqlite": _sqlite_url,
-    "postgresql": lambda _path: new_database(template=_migrated()),
+    "sqlite": _migrated_sqlite_url,
+    "postgresql": lambda _path: new_database(template=_migrated_postgresql()),
+}
+EMPTY_MAKERS: dict[str, Callable[[Path], str]] = {
+    "sqlite": lambda path: f"sqlite:///{_sqlite_file(path)}",
+    "postgresql": lambda _path: new_database(),
 }
 CHOSEN = os.environ.get("SUREFOOT_TEST_STORE", "sqlite")
 EVERY = [pytest.param(name, marks=[pytest.mark.postgres] if name == "postgresql" else []) for name in MAKERS]

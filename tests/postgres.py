@@ -93,7 +93,8 @@ def _as_owner(*options: str) -> list[str]:
 def open_postgres(**settings: str) -> Postgres:
     """Make and start a server of one's own with these settings, which is gone with this process."""
     # Not below pytest's directories: nobody else may enter them, and a socket's path must be short.
-    path = Path(tempfile.mkdtemp(prefix="surefoot-pg-"))
+    # A thousand small databases are too much for memory, and without syncing the disk is not waited for.
+    path = Path(tempfile.mkdtemp(prefix="surefoot-pg-", dir="/var/tmp"))
     server = Postgres(path, **settings)
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     atexit.register(server.stop)

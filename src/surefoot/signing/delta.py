@@ -8,8 +8,6 @@ import hashlib
 import io
 import zlib
 
-import detools  # type: ignore[import-untyped]
-
 from surefoot.wire.delta import WINDOW_BITS, DeltaHead, patched
 from surefoot.wire.errors import Refused
 from surefoot.wire.image_header import HEADER_BYTES, ImageHeader
@@ -29,6 +27,9 @@ def make_delta(source_file: bytes, target_file: bytes) -> bytes:
         Refused: `refused-image-format` or `refused-digest` when a file is no whole signed image;
             `refused-delta` when both hold the same firmware.
     """
+    # The server has this module too, and leaves the work, with all it takes to load, to a process of its own.
+    import detools  # type: ignore[import-untyped] # noqa: PLC0415
+
     source, target = _firmware(source_file), _firmware(target_file)
     if source == target:
         raise Refused("refused-delta", "Both images hold the same firmware: there is nothing to send.")

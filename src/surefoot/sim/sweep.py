@@ -11,11 +11,13 @@ from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
+from surefoot.fleet.ports import Store
 from surefoot.signing.signers import new_key, open_signer
 from surefoot.sim.cuts import OLD_VERSION, Bench, Ending, World, run_world
 from surefoot.sim.flash import Cut
 from surefoot.sim.ground import SimFleet
 from surefoot.sim.images import app_image
+from surefoot.sim.memory_store import MemoryStore
 from surefoot.sim.partitions import NO_FACTORY, SMALL, THREE_SLOTS, Geometry
 from surefoot.sim.robot import Behaviour
 
@@ -85,7 +87,7 @@ def strands(*, full: bool) -> list[Strand]:
             behaviour=behaviour,
             rollback=rollback,
             way=way,
-            step=1 if full else 53,
+            step=1 if full else 67,
             pair_every=3 if full else 1,
         )
         for geometry, rollback, behaviour, way in covered
@@ -137,7 +139,8 @@ def _tasks(strand: Strand) -> Iterator[tuple[Strand, list[World]]]:
 def _worlds(strand: Strand) -> Iterator[World]:
     """Yield one world a point and kind of cut, and after it those whose recovery is cut as well."""
     with tempfile.TemporaryDirectory(prefix="surefoot-sweep-") as directory:
-        bench = _bench(strand, Path(directory))
+        # What a robot writes does not depend on where its fleet keeps its rows.
+        bench = _bench(strand, Path(directory), MemoryStore())
         operations = bench.count_operations(strand.behaviour)
         bench.fleet.close()
     for cut in Cut:
@@ -150,9 +153,9 @@ def _worlds(strand: Strand) -> Iterator[World]:
             yield World(cut_at=cut_at, cut=cut, behaviour=strand.behaviour, recut_at=recut_at)
 
 
-def _bench(strand: Strand, directory: Path) -> Bench:
+def _bench(strand: Strand, directory: Path, store: Store | None = None) -> Bench:
     new_key(directory / "key.pem")
-    fleet = SimFleet(directory, open_signer(f"file:{directory / 'key.pem'}"))
+    fleet = SimFleet(directory, open_signer(f"file:{directory / 'key.pem'}"), store)
     old_image = app_image(OLD_VERSION, seed=1)
     # What a delta leads to has most of its bytes from what it leads from.
     release = fleet.publish(app_image(NEW_VERSION, seed=2 if strand.way is Way.FULL else 1), NEW_VERSION)
