@@ -41,7 +41,9 @@ def doc(thing: object) -> str:
     """Return a docstring without its sections: what comes before `Args:` and `Raises:`."""
     paragraphs = (inspect.getdoc(thing) or "").split("\n\n")
     kept = [paragraph for paragraph in paragraphs if not paragraph.startswith(("Args:", "Raises:", "Returns:"))]
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in kept)
+    # A list keeps its items apart.
+    joined = (" ".join(paragraph.split()).replace(" - `", "\n- `") for paragraph in kept)
+    return "\n\n".join(joined)
 
 
 def first_sentence(thing: object) -> str:

@@ -7,10 +7,19 @@ import struct
 from scripts.docs_markdown import code, doc, fenced, listed, page, table
 
 from surefoot.wire import codes as wire_codes
-from surefoot.wire import image_header, limits, manifest, offer, report
+from surefoot.wire import command, diagnostics, health, image_header, limits, manifest, offer, report, topics
 from surefoot.wire.record import Record
 
 _CODE_LINE = re.compile(r'    (?:# (?P<heading>.+)|"(?P<code>[a-z0-9-]+)": ".+",)')
+
+# What travels on each topic.
+_SAID = {
+    topics.COMMAND: "to the robot: commands",
+    topics.REPORT: "from the robot: reports",
+    topics.HEALTH: "from the robot: health windows",
+    topics.DIAGNOSTICS: "from the robot: diagnostics",
+    topics.ONLINE: "from the robot, retained: `1`, and `0` as its last will",
+}
 
 
 def wire() -> str:
@@ -40,6 +49,19 @@ def wire() -> str:
         *_record(offer.Answer),
         "On the wire the offer stands under `order`.",
         *_record(offer.Offer),
+        "## MQTT topics",
+        doc(topics),
+        table(("topic", "what"), [(code(topics.topic_of("ROBOT_ID", leaf)), what) for leaf, what in _SAID.items()]),
+        "## Commands",
+        doc(command),
+        *_record(command.Command),
+        "## Health window",
+        doc(health),
+        *_record(health.HealthWindow),
+        "On the wire the sums stand beside the ids, and the topics are an object.",
+        *_record(health.HealthSums),
+        "## Diagnostics",
+        doc(diagnostics),
         "## Manifest",
         doc(manifest),
         *_record(manifest.Manifest),

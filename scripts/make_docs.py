@@ -14,7 +14,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 # Help texts are wrapped to the terminal's width; here it must not matter who runs this, or where.
 os.environ["COLUMNS"] = "100"
 
-from scripts import docs_http, docs_picture, docs_tables, docs_usage, docs_wire  # noqa: E402
+from scripts import docs_http, docs_picture, docs_plan, docs_tables, docs_usage, docs_wire  # noqa: E402
 
 
 def documents() -> dict[str, str]:
@@ -27,9 +27,13 @@ def documents() -> dict[str, str]:
         "reconcile": docs_tables.reconcile(),
         "wire": docs_wire.wire(),
         "http": docs_http.http(),
+        "plan": docs_plan.plan(),
     }
     picture = docs_picture.architecture(docs_picture.imports(ROOT / "src" / "surefoot"))
-    return {f"reference/{name}.md": text for name, text in pages.items()} | {"pictures/architecture.svg": picture}
+    return {f"reference/{name}.md": text for name, text in pages.items()} | {
+        "pictures/architecture.svg": picture,
+        "reference/plan.schema.json": docs_plan.schema(),
+    }
 
 
 def main() -> None:

@@ -28,7 +28,8 @@ def do_all(commands: list[Command], folder: Path) -> None:
 
 def _environment() -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SUREFOOT_")}
-    return inherited | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "SUREFOOT_PORT": "0"}
+    own = {"SUREFOOT_PORT": "0", "SUREFOOT_BROKER": "none"}
+    return inherited | own | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
 @contextmanager

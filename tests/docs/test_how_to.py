@@ -39,7 +39,7 @@ def test_every_setting_that_a_page_sets_for_a_server_exists() -> None:
     assert named <= ServerSettings.model_fields.keys()
 
 
-@pytest.mark.parametrize("name", ["enrol-robots.md", "set-up-metadata.md"])
+@pytest.mark.parametrize("name", ["enrol-robots.md", "plan-a-rollout.md", "set-up-metadata.md"])
 def test_a_page_does_what_it_says_after_the_tutorials_first_steps(name: str, tmp_path: Path) -> None:
     own = commands_of(HOW_TO / name)
     assert len(own) > 5
@@ -49,5 +49,6 @@ def test_a_page_does_what_it_says_after_the_tutorials_first_steps(name: str, tmp
 def test_every_page_with_commands_to_run_is_run() -> None:
     assert sorted(page.name for page in HOW_TO.glob("*.md") if commands_of(page)) == [
         "enrol-robots.md",
+        "plan-a-rollout.md",
         "set-up-metadata.md",
     ]

@@ -14,7 +14,8 @@ import pytest
 
 from live_server import LiveServer
 from surefoot.agent.values import Identity
-from surefoot.rollout.plan import Phase, Plan, plan_to_object
+from surefoot.rollout.plan import Phase, Plan
+from surefoot.rollout.plan_format import plan_to_object
 from surefoot.shell.https import HttpsDownload, HttpsTransport
 from surefoot.signing.delta import make_delta
 from surefoot.signing.image import sign_image

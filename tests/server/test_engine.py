@@ -11,14 +11,19 @@ import pytest
 
 from databases import EVERY, MAKERS
 from fleet.fleet_case import FleetCase
+from fleet.health_case import WATCHED, HealthCase
 from server_bench import Bench
+from surefoot.fleet.gate_rows import RolloutEvidence
+from surefoot.fleet.health_sums import QUARTER_S
 from surefoot.fleet.incidents import Incident
 from surefoot.fleet.lease import LEADER, Lease
-from surefoot.fleet.model import Rollout, RolloutState
+from surefoot.fleet.model import Release, Rollout, RolloutState
 from surefoot.fleet.outbox import OutboxEntry
 from surefoot.fleet.ports import Rows, Store
 from surefoot.fleet.rollout_history import RolloutChange
 from surefoot.fleet.webhooks import Event, add_webhook
+from surefoot.rollout.metrics import Metric
+from surefoot.rollout.plan import Phase
 from surefoot.server.engine import Engine, run_engine
 from surefoot.server.leadership import Leadership
 from surefoot.server.services import Services
@@ -128,6 +133,30 @@ def fleet_about_to_halt(store: Store, now_s: float) -> Rollout:
     return rollout
 
 
+def fleet_with_an_alarm(store: Store, now_s: float) -> Rollout:
+    """Leave a rollout whose only robot was updated and made a safety stop, and a plan that takes all back for it."""
+    case = HealthCase(fleet=FleetCase(run=lambda work: store.submit(work).result(), now_s=now_s))
+    case.fleet.release("0.2.0", stable=True)
+    robot, rollout = case.updated(replace(WATCHED, recall_on_halt=True))
+    case.tell(robot, stops_other=1)
+    return rollout
+
+
+def fleet_with_evidence(store: Store, now_s: float) -> Rollout:
+    """Leave a rollout whose updated robots had errors in the quarter of an hour that is just over, and no others."""
+    began_s = now_s - 5 * QUARTER_S
+    case = HealthCase(fleet=FleetCase(run=lambda work: store.submit(work).result(), now_s=began_s))
+    robots = case.crowd(40)
+    plan = replace(WATCHED, phases=(Phase(name="half", percent=50, soak_s=0), *WATCHED.phases), recall_on_halt=True)
+    rollout = case.fleet.start("0.2.1", plan)
+    case.quarter(robots)
+    updated = case.update(robots)
+    case.fleet.now_s = began_s + 4 * QUARTER_S
+    case.quarter(robots)
+    case.quarter(updated, error_s=60.0, ok_s=0.0)
+    return rollout
+
+
 def halted_once(store: Store, rollout: Rollout) -> tuple[object, ...]:
     """Return everything that a halt leaves, for comparison."""
 
@@ -141,6 +170,9 @@ def halted_once(store: Store, rollout: Rollout) -> tuple[object, ...]:
             [(change.change_id, change.action) for change in changes],
             [(entry.entry_id, entry.body) for entry in entries],
             [incident.incident_id for incident in rows.find(Incident)],
+            [(found.rollout_id, found.state, found.salt) for found in rows.find(Rollout) if found.rolls_back],
+            [release.recalled_at_s is not None for release in rows.find(Release)],
+            rows.find(RolloutEvidence),
         )
 
     return store.read(read)
@@ -233,37 +265,73 @@ def test_a_leader_that_stops_in_order_leaves_the_lease_free(bench: Bench, new_st
     asyncio.run(story())
 
 
-def test_a_leader_killed_before_any_statement_of_a_halt_ends_with_the_same_halt(
-    bench: Bench, new_store: Callable[[], Store]
-) -> None:
-    async def story(statements: int, expected: tuple[object, ...]) -> bool:
-        store = new_store()
-        rollout = fleet_about_to_halt(store, bench.services.now_s())
-        mortal, clock = MortalStore(store, statements), Clock()
-        survived = True
+async def steps(engine: Engine, clock: Clock, looks: int) -> None:
+    """Let an engine look, survey what it needs to know, and perhaps look again."""
+    for _ in range(looks):
+        clock.now_s += await engine.step()
+
+
+async def halted_whenever_killed(
+    bench: Bench,
+    new_store: Callable[[], Store],
+    about_to_halt: Callable[[Store, float], Rollout],
+    looks: int = 1,
+) -> tuple[tuple[object, ...], int]:
+    """Kill the leader before each statement of a halt in turn; return what the halt leaves, and the statements.
+
+    A database is made anew for each kill, so there it is before every fifth.
+    """
+
+    async def story(statements: int | None, expected: tuple[object, ...]) -> tuple[bool, tuple[object, ...]]:
+        store, clock, survived = new_store(), Clock(), True
+        rollout = about_to_halt(store, bench.services.now_s())
+        mortal = store if statements is None else cast(Store, MortalStore(store, statements))
         try:
-            await Engine(process(bench, cast(Store, mortal)), clock).step()
+            await steps(Engine(process(bench, mortal), clock), clock, looks)
         except Killed:
             survived = False
         heir = process(bench, store)
         successor = Engine(heir, clock)
-        while heir.leadership.lease is None:
+        while statements is not None and heir.leadership.lease is None:
             clock.now_s += await successor.step()
-        assert halted_once(store, rollout) == (expected or halted_once(store, rollout))
+        # Taking over, it has looked once.
+        await steps(successor, clock, looks - 1)
+        found = halted_once(store, rollout)
+        assert expected in ((), found)
         assert store.read(lambda rows: rows.get(Lease, LEADER)) is not None
-        return survived
+        return survived, found
 
-    async def undisturbed() -> tuple[object, ...]:
-        store = new_store()
-        rollout = fleet_about_to_halt(store, bench.services.now_s())
-        await Engine(process(bench, store), Clock()).step()
-        return halted_once(store, rollout)
+    _, expected = await story(None, ())
+    statements, stride = 0, 1 if isinstance(new_store(), MemoryStore) else 5
+    while not (await story(statements, expected))[0]:
+        statements += stride
+    return expected, statements
 
-    expected = asyncio.run(undisturbed())
-    state, changes, entries, incidents = expected
+
+def test_a_leader_killed_before_any_statement_of_a_halt_ends_with_the_same_halt(
+    bench: Bench, new_store: Callable[[], Store]
+) -> None:
+    expected, statements = asyncio.run(halted_whenever_killed(bench, new_store, fleet_about_to_halt))
+    state, changes, entries, incidents, *_ = expected
     assert state is RolloutState.HALTED
-    assert [len(cast(list[object], part)) for part in (changes, entries, incidents)] == [2, 1, 1]
-    statements = 0
-    while not asyncio.run(story(statements, expected)):
-        statements += 1
+    assert [len(cast(list[object], part)) for part in (changes, entries, incidents)] == [2, 3, 1]
     assert statements > 20
+
+
+def test_a_leader_killed_before_any_statement_of_a_halt_by_a_trigger_recalls_and_leads_back_all_the_same(
+    bench: Bench,
+) -> None:
+    expected, statements = asyncio.run(halted_whenever_killed(bench, MemoryStore, fleet_with_an_alarm))
+    state, _, _, incidents, ways_back, recalled, _ = expected
+    assert (state, len(cast(list[object], incidents)), recalled) == (RolloutState.HALTED, 1, [False, True])
+    assert [state for _, state, _ in cast(list[tuple[str, RolloutState, bytes]], ways_back)] == [RolloutState.RUNNING]
+    assert statements > 50
+
+
+def test_a_leader_killed_before_any_statement_of_a_halt_by_a_gate_takes_each_quarter_in_once(bench: Bench) -> None:
+    expected, statements = asyncio.run(halted_whenever_killed(bench, MemoryStore, fleet_with_evidence, looks=3))
+    state, _, _, _, _, recalled, [evidence] = cast(tuple[Any, ...], expected)
+    assert (state, recalled) == (RolloutState.HALTED, [True])
+    errors = evidence.evidence.first_events[Metric.ERROR]
+    assert errors.updated_events > 10 and errors.others_events == 0
+    assert statements > 50

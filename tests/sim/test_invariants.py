@@ -23,7 +23,10 @@ from surefoot.wire.report import AssignmentReport, SlotReport
 from surefoot.wire.version import Version
 
 OLD, NEW = Version(major=0, minor=2, patch=0), Version(major=0, minor=2, patch=1)
-PLAN = Plan(phases=(Phase(name="first", robots=("robot-1",), soak_s=60.0), Phase(name="all", percent=100, soak_s=0.0)))
+PLAN = Plan(
+    phases=(Phase(name="first", robots=("robot-1",), soak_s=60.0), Phase(name="all", percent=100, soak_s=0.0)),
+    failures_max=0,
+)
 
 
 def rows_with(*assignments: Any, rollout: Rollout | None = None) -> MemoryStore:

@@ -189,10 +189,10 @@ def ignore_holds(patch: pytest.MonkeyPatch) -> None:
 def hurry(patch: pytest.MonkeyPatch) -> None:
     """Open the next phase as soon as there is one."""
 
-    def decide_at_once(plan: Any, standing: Any, facts: Any) -> Any:
+    def decide_at_once(plan: Any, standing: Any, *facts: Any) -> Any:
         if standing.phase + 1 < len(plan.phases):
             return OpenPhase(phase=standing.phase + 1, reason="Why wait?")
-        return decide(plan, standing, facts)
+        return decide(plan, standing, *facts)
 
     patch.setattr(fleet_look, "decide", decide_at_once)
 

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from surefoot.rollout.durations import duration_text
+
+__all__ = ["STYLES", "Table", "cell", "duration_text", "facts", "printable", "show", "show_error", "time_text", "warn"]
+
 # Statuses and states that ask for a person, that are good, and that are on their way.
-_STYLES = {
+STYLES = {
     **dict.fromkeys(("rolled_back", "refused", "drifted", "halted", "revoked"), "red"),
     **dict.fromkeys(("silent", "unknown", "paused", "retiring"), "yellow"),
     **dict.fromkeys(("installed", "finished", "active"), "green"),
@@ -78,14 +82,6 @@ def time_text(unix_s: Any) -> str:
     return datetime.fromtimestamp(float(unix_s), UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-def duration_text(seconds: float) -> str:
-    """Return a duration in its largest whole unit, such as `48 h`."""
-    for unit_s, unit in ((3600, "h"), (60, "min")):
-        if seconds >= unit_s and seconds % unit_s == 0:
-            return f"{seconds / unit_s:g} {unit}"
-    return f"{seconds:g} s"
-
-
 def printable(text: str) -> str:
     """Return the text without control characters: a terminal would obey what a stranger put into a name."""
     return "".join(char if char.isprintable() or char == "\n" else "\N{REPLACEMENT CHARACTER}" for char in text)
@@ -105,7 +101,7 @@ def _show_table(table: Table) -> None:
         grid.add_column(Text(heading), overflow="fold")
     for row in table.rows:
         texts = [printable(cell(value)) for value in row]
-        grid.add_row(*(Text(text, style=_STYLES.get(text, "")) for text in texts))
+        grid.add_row(*(Text(text, style=STYLES.get(text, "")) for text in texts))
     if on_terminal:
         console.print(grid)
         return

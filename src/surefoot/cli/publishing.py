@@ -13,6 +13,8 @@ from surefoot.cli.inspection import look_into
 from surefoot.signing import manifest as signing
 from surefoot.trust.payload import Payload
 from surefoot.wire.errors import Refused
+from surefoot.wire.formats import ROBO
+from surefoot.wire.image_header import HEADER_BYTES
 from surefoot.wire.manifest import Manifest, SignedManifest, signed_manifest_to_object
 from surefoot.wire.metadata import target_entry, target_path
 from surefoot.wire.version import Version
@@ -24,13 +26,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """A file with its signed manifest; `sha256` and `size_bytes` are of the file."""
+    """A file with its signed manifest; `sha256` and `size_bytes` are of the file.
+
+    `image_signature` is over the slot's bytes alone: all that devices made for AWS IoT can check.
+    """
 
     sha256: str
     size_bytes: int
     format: str
     manifest: Manifest
     signed: SignedManifest
+    image_signature: bytes
 
     @property
     def target(self) -> tuple[str, dict[str, Any]]:
@@ -41,7 +47,12 @@ class Publication:
 
     def body(self, targets: str | None) -> dict[str, Any]:
         """Return what publishes it, once its bytes are on the server."""
-        body = {"sku": self.manifest.sku, "sha256": self.sha256, "manifest": signed_manifest_to_object(self.signed)}
+        body = {
+            "sku": self.manifest.sku,
+            "sha256": self.sha256,
+            "manifest": signed_manifest_to_object(self.signed),
+            "image_signature": self.image_signature.hex(),
+        }
         return body if targets is None else {**body, "targets": targets}
 
 
@@ -77,6 +88,7 @@ def sign_release(image: bytes, signer: "Signer", sku: str, version: str | None =
         format=payload.format,
         manifest=manifest,
         signed=signing.sign_manifest(manifest, signer),
+        image_signature=signer.sign(image[HEADER_BYTES:] if payload.format == ROBO else image),
     )
 
 

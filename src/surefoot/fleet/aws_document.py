@@ -13,6 +13,7 @@ from surefoot.fleet.model import Release
 from surefoot.wire.errors import Refused
 from surefoot.wire.formats import ROBO
 from surefoot.wire.image_header import HEADER_BYTES
+from surefoot.wire.manifest import signed_manifest_to_object
 
 JOB_PREFIX = "AFR_OTA-"
 # What the firmware in the field has room for: a job's id and a stream's name with their last zero, and one reply.
@@ -85,17 +86,24 @@ def make_document(
             detail = "An image with a signed header of its own can only be streamed: publish the bare image, or stream."
             raise Refused("refused-aws-limit", detail)
         file |= {"update_data_url": delivery.url, "auth_scheme": "aws.s3.presigned"}
-    document = {
+    own = {"version": str(release.version), "digest": release.digest}
+    document: dict[str, Any] = {
         "afr_ota": {
             "protocols": ["HTTP"] if over_http else ["MQTT"],
             "streamname": stream_of(job_id),
             "files": [file],
         },
-        "surefoot": {"version": str(release.version), "digest": release.digest},
+        "surefoot": own,
     }
-    size_bytes = len(json.dumps(document, separators=(",", ":")))
-    _fits("job document", size_bytes, REPLY_BYTES_MAX - ENVELOPE_BYTES, "bytes")
-    return document
+    room_bytes = REPLY_BYTES_MAX - ENVELOPE_BYTES
+    _fits("job document", _size_bytes(document), room_bytes, "bytes")
+    # Our own agent believes nothing else; where it does not fit, only others can take this job.
+    whole = {**document, "surefoot": {**own, "manifest": signed_manifest_to_object(release.manifest)}}
+    return whole if _size_bytes(whole) <= room_bytes else document
+
+
+def _size_bytes(document: dict[str, Any]) -> int:
+    return len(json.dumps(document, separators=(",", ":")))
 
 
 def _fits(what: str, size: int, size_max: int, unit: str) -> None:

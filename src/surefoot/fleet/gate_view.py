@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from surefoot.fleet.alarms import Alarm
 from surefoot.fleet.gate_rows import Point, RolloutCurve
 from surefoot.fleet.gates import evidence_of, is_gated
-from surefoot.fleet.model import Rollout
+from surefoot.fleet.model import Rollout, RolloutState
 from surefoot.fleet.ports import Rows
 from surefoot.rollout import budget, gate
 from surefoot.rollout.evidence import Answer
@@ -53,7 +53,9 @@ def gate_view(rows: Rows, rollout_id: str) -> GateView | None:
     if not is_gated(rollout):
         return None
     known, alpha = evidence_of(rows, rollout), rollout.plan.gates.false_halt_budget
-    reading = gate.judge(known.evidence, soaked=True, alpha=alpha)
+    has_soaked = rollout.soaked_s >= rollout.plan.phases[rollout.phase].soak_s
+    is_soaked = has_soaked or rollout.state is RolloutState.FINISHED
+    reading = gate.judge(known.evidence, soaked=is_soaked, alpha=alpha)
     shares = budget.shares(gate.watched(known.evidence), alpha)
     curve = rows.get(RolloutCurve, rollout_id)
     return GateView(

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from surefoot.agent.values import Identity
-from surefoot.rollout.plan import Phase, Plan, plan_to_object
+from surefoot.rollout.plan import Phase, Plan
+from surefoot.rollout.plan_format import plan_to_object
 from surefoot.signing.image import sign_image
 from surefoot.signing.manifest import manifest_for, sign_manifest
 from surefoot.signing.signers import Signer, new_key, open_signer

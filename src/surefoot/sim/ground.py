@@ -33,7 +33,7 @@ from surefoot.wire.version import Version
 T = TypeVar("T")
 
 SKU = "standard"
-EVERYONE = Plan(phases=(Phase(name="full", percent=100, soak_s=0),))
+EVERYONE = Plan(phases=(Phase(name="full", percent=100, soak_s=0),), failures_max=0, ramp=None)
 
 # A sweep judges the same three signatures thousands of times; the answer is the kernel's own.
 verify_once = lru_cache(maxsize=None)(p256.verify)

@@ -143,7 +143,7 @@ def phase_passed(rows: Rows, before: Rollout | None, after: Rollout, soaked_s: f
         return f"{after.rollout_id} went from phase {before.phase} to {after.phase}"
     if unsettled:
         return f"phase {phase.name} passed while {unsettled[0]} had not settled"
-    if len(failed) > after.plan.failures_max:
+    if not after.plan.allows(len(failed)):
         return f"phase {phase.name} passed with {len(failed)} failed"
     return None if soaked_s >= phase.soak_s else f"phase {phase.name} soaked for {soaked_s:.0f} s only"
 

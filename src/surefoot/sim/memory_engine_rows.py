@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from surefoot.fleet.model import Assignment, AssignmentCount, Lacking, RobotCount, Status
+from surefoot.fleet.shown import TRIED, CodeCount, Ran
 from surefoot.wire.delta import FORMAT
 
 _SETTLED = (Status.INSTALLED, Status.DRIFTED, Status.SUPERSEDED)
+_ENDED = (*_SETTLED, Status.ROLLED_BACK, Status.REFUSED)
 
 
 class MemoryEngineRows:
@@ -26,9 +28,16 @@ class MemoryEngineRows:
         ]
         return sorted(found, key=lambda assignment: assignment.robot_id)
 
+    def count_offered(self, rollout_id: str) -> int:
+        return self._tables["offered"].get(rollout_id) or 0
+
     def newest_change_s(self, rollout_id: str) -> float:
         known = self._tables["assignments"].values()
         return max((one.status_since_s for one in known if one.rollout_id == rollout_id), default=0.0)
+
+    def count_settled(self, rollout_id: str, until_s: float) -> int:
+        known = [one for one in self._tables["assignments"].values() if one.rollout_id == rollout_id]
+        return sum(one.status in _ENDED and one.status_since_s <= until_s for one in known)
 
     def rollouts_with_open(self) -> list[str]:
         return sorted({known.rollout_id for known in self._tables["assignments"].values() if known.is_open})
@@ -69,6 +78,33 @@ class MemoryEngineRows:
         reports = [facts.report for facts in known if facts is not None]
         running = Counter(report.running.digest for report in reports if FORMAT in report.accepts)
         return {digest: count for digest, count in running.items() if digest is not None}
+
+    def robots_that_ran(self, rollout_id: str, digest: str) -> Iterator[Ran]:
+        known = [one for one in self._tables["assignments"].values() if one.rollout_id == rollout_id]
+        for assignment in sorted(known, key=lambda one: one.robot_id):
+            facts = self._tables["facts"].get(assignment.robot_id)
+            runs = None if facts is None else facts.report.running.digest
+            if assignment.installed_at_s is not None or assignment.status in TRIED or runs == digest:
+                yield Ran(
+                    robot_id=assignment.robot_id,
+                    assigned_at_s=assignment.assigned_at_s,
+                    heard_at_s=None if facts is None else facts.heard_at_s,
+                    running_digest=runs,
+                )
+
+    def count_heard(self, since_s: float) -> int:
+        return sum(facts.heard_at_s >= since_s for facts in self._tables["facts"].values())
+
+    def count_codes(self, rollout_id: str) -> list[CodeCount]:
+        known = [one for one in self._tables["assignments"].values() if one.rollout_id == rollout_id]
+        counted = Counter((one.status, one.code) for one in known if one.status is not Status.INSTALLED)
+        return [CodeCount(status=status, code=code, count=count) for (status, code), count in counted.items()]
+
+    def assignments_of_status(self, rollout_id: str, status: Status, after: str | None, limit: int) -> list[Assignment]:
+        known = list(self._tables["assignments"].values())
+        ids = [one.assignment_id for one in known]
+        behind = known[ids.index(after) + 1 :] if after in ids else known
+        return [one for one in behind if (one.rollout_id, one.status) == (rollout_id, status)][:limit]
 
     def mean_install_s(self) -> float | None:
         known = self._tables["assignments"].values()

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from surefoot.rollout.plan import Phase, Plan, plan_to_object
+from surefoot.rollout.plan import Phase, Plan
+from surefoot.rollout.plan_format import plan_to_object
 from surefoot.signing.image import sign_image
 from surefoot.signing.manifest import manifest_for, sign_manifest
 from surefoot.signing.signers import Signer
@@ -75,6 +76,8 @@ class ProcessOperator:
                 Phase(name="full", percent=100, soak_s=SOAK_S),
             ),
             capacity=capacity,
+            # A run lasts for minutes, and robots settle for an hour.
+            ramp=None,
         )
         body = {"release_id": release_id, "plan": plan_to_object(plan)}
         found = self._post("/api/v1/rollouts", body, lambda: self._of("rollouts", "release_id", release_id))

@@ -8,7 +8,7 @@ from typing import ParamSpec
 from surefoot.fleet import audit
 from surefoot.fleet.lease import LEADER, Lease
 from surefoot.fleet.model import Facts, Rollout
-from surefoot.fleet.outbox import OutboxEntry
+from surefoot.fleet.outbox import OutboxEntry, OutboxKind
 from surefoot.fleet.ports import Rows, Store
 from surefoot.fleet.robots import list_robots
 from surefoot.fleet.rollout_history import RolloutChange
@@ -143,5 +143,6 @@ class Witness:
             decided |= {change.change_id for change in changes}
         self.changes = len(decided)
         suffix = f":{self._webhook_id}"
-        waiting = frozenset(entry.entry_id.removesuffix(suffix) for entry in rows.find(OutboxEntry))
+        told = [entry.entry_id for entry in rows.find(OutboxEntry) if entry.kind is OutboxKind.WEBHOOK]
+        waiting = frozenset(entry_id.removesuffix(suffix) for entry_id in told)
         self.check("outbox", promise.told_once, frozenset(decided), waiting, received, ended=ended)

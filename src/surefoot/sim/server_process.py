@@ -33,7 +33,7 @@ class ServerProcess:
         self.starts = 0
         self._data_dir = data_dir
         self._process: subprocess.Popen[bytes] | None = None
-        named = {"data_dir": str(data_dir), "port": str(port), "host": "127.0.0.1", **settings}
+        named = {"data_dir": str(data_dir), "port": str(port), "host": "127.0.0.1", "broker": "none", **settings}
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SUREFOOT_")}
         own = {f"SUREFOOT_{name.upper()}": value for name, value in named.items()}
         self._environment = {**inherited, **(variables or {}), **own}

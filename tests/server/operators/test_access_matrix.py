@@ -13,7 +13,8 @@ from surefoot.server.operators.api import make_operator_app
 from surefoot.server.operators.gate import METRICS_PATH, OPEN_PATHS
 from surefoot.server.operators.openapi import permissions
 
-READ, PUBLISH, OPERATE, ADMIN = Permission.READ, Permission.PUBLISH, Permission.OPERATE, Permission.ADMIN
+READ, PUBLISH, OPERATE = Permission.READ, Permission.PUBLISH, Permission.OPERATE
+APPROVE, ADMIN = Permission.APPROVE, Permission.ADMIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,18 @@ TABLE = {
     ("GET", "/rollouts"): Case(needs=READ, status=200),
     ("POST", "/rollouts"): Case(needs=OPERATE, status=404, body={"release_id": "none"}),
     ("GET", "/rollouts/{rollout_id}"): Case(needs=READ, status=404, path="/rollouts/none"),
+    ("GET", "/rollouts/{rollout_id}/robots/waiting"): Case(
+        needs=READ, status=404, path="/rollouts/none/robots/waiting"
+    ),
+    ("POST", "/rollouts/{rollout_id}/approve"): Case(
+        needs=APPROVE, status=404, path="/rollouts/none/approve", body=REASON
+    ),
+    ("GET", "/pins"): Case(needs=READ, status=200),
+    ("POST", "/robots/{robot_id}/pin"): Case(needs=OPERATE, status=404, path="/robots/none/pin", body=REASON),
+    ("DELETE", "/robots/{robot_id}/pin"): Case(needs=OPERATE, status=404, path="/robots/none/pin"),
+    ("POST", "/robots/{robot_id}/time-zone"): Case(
+        needs=OPERATE, status=404, path="/robots/none/time-zone", body={"zone": "Europe/Berlin"}
+    ),
     ("POST", "/rollouts/{rollout_id}/{change}"): Case(
         needs=OPERATE, status=404, path="/rollouts/none/halt", body=REASON
     ),

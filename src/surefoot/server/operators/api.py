@@ -20,6 +20,7 @@ from surefoot.server.operators import keys as operator_keys
 from surefoot.server.operators import metadata as metadata_api
 from surefoot.server.operators import metrics as metrics_api
 from surefoot.server.operators import openapi_page
+from surefoot.server.operators import pins as operator_pins
 from surefoot.server.operators import recall as operator_recall
 from surefoot.server.operators import releases as operator_releases
 from surefoot.server.operators import robots as operator_robots
@@ -57,6 +58,7 @@ def make_operator_app(services: Services) -> FastAPI:
     app.state.uploads = asyncio.Semaphore(UPLOADS_MAX)
     for router in (
         operator_robots.router,
+        operator_pins.router,
         operator_keys.router,
         operator_rotations.router,
         enrolment_api.router,

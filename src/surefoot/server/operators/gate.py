@@ -84,7 +84,7 @@ class OperatorGate:
         cookie = None if b"authorization" in headers else cookie_of(headers)
         if cookie is None:
             return await self._by_token(bearer_sha256(headers.get(b"authorization")))
-        actor = await self._by_session(cookie)
+        actor = await actor_by_session(self._services, cookie)
         if method not in SAFE_METHODS:
             check_csrf(cookie, headers, self._services.fleet.public_url)
         return actor
@@ -105,18 +105,24 @@ class OperatorGate:
             await services.write(note)
         return known.actor
 
-    async def _by_session(self, cookie: str) -> Actor:
-        services, now_s = self._services, self._services.now_s()
-        known = await services.read(lambda rows: session_holder(rows, cookie, services.settings, now_s))
 
-        def note(rows: Rows) -> None:
-            session = rows.get(Session, token_sha256(cookie))
-            if session is not None:
-                rows.put(replace(session, used_at_s=now_s))
+async def actor_by_session(services: Services, cookie: str) -> Actor:
+    """Return who has the session of a cookie, and note now and then that it is used.
 
-        if known.note_use:
-            await services.write(note)
-        return known.actor
+    Raises:
+        Refused: `refused-session`.
+    """
+    now_s = services.now_s()
+    known = await services.read(lambda rows: session_holder(rows, cookie, services.settings, now_s))
+
+    def note(rows: Rows) -> None:
+        session = rows.get(Session, token_sha256(cookie))
+        if session is not None:
+            rows.put(replace(session, used_at_s=now_s))
+
+    if known.note_use:
+        await services.write(note)
+    return known.actor
 
 
 def _with_safe_headers(send: Send) -> Send:

@@ -4,11 +4,14 @@ from typing import Any, Self
 
 from pydantic import Field
 
+from surefoot.fleet.gate_view import GateView
 from surefoot.fleet.model import Release, RolloutState, Status
 from surefoot.fleet.rollout_history import RolloutAction, RolloutChange
 from surefoot.fleet.rollouts import RolloutProgress
-from surefoot.rollout.plan import plan_to_object
+from surefoot.rollout.plan_format import plan_to_object
+from surefoot.server.operators.gate_models import GateOut
 from surefoot.server.operators.models import Model
+from surefoot.server.operators.plan_models import ApprovalOut
 from surefoot.wire.manifest import SignedManifest, signed_manifest_from_object, signed_manifest_to_object
 from surefoot.wire.metadata import TARGETS_BYTES_MAX
 
@@ -37,11 +40,15 @@ class ManifestModel(Model):
 
 
 class ReleaseIn(Model):
-    """A stored image to publish for a sku; `targets` is the signed list that names it, where metadata is set up."""
+    """A stored image to publish for a sku; `targets` is the signed list that names it, where metadata is set up.
+
+    `image_signature` is r ‖ s in hex over the slot's bytes alone, for devices that know no manifest.
+    """
 
     sku: str
     sha256: str
     manifest: ManifestModel
+    image_signature: str | None = Field(default=None, pattern=r"^[0-9a-f]{128}$")
     targets: str | None = Field(default=None, max_length=TARGETS_BYTES_MAX)
 
 
@@ -119,7 +126,10 @@ class ChangeOut(Model):
 class RolloutOut(Model):
     """A rollout, where it stands and why, its robots counted by status, and its newest changes, oldest first.
 
+    `soaked_s` is how long the open phase was watched, `offers_max` how many robots the ramp lets be offered the release
+    now, null for no bound; `earliest_end_s` is when all would be done if nothing else kept it waiting.
     `rolls_back` names the recalled release that the rollout leads robots back from, null for any other rollout.
+    `gates` is what its gate says, null where nothing is gated and wherever several rollouts are listed.
     """
 
     rollout_id: str
@@ -134,11 +144,16 @@ class RolloutOut(Model):
     started_at_s: float
     plan: dict[str, Any]
     counts: dict[Status, int]
+    soaked_s: float
+    offers_max: int | None
+    earliest_end_s: float | None
+    approvals: list[ApprovalOut]
     rolls_back: str | None
     changes: list[ChangeOut]
+    gates: GateOut | None = None
 
     @classmethod
-    def of(cls, progress: RolloutProgress) -> Self:
+    def of(cls, progress: RolloutProgress, gates: GateView | None = None) -> Self:
         """Show a rollout's progress."""
         rollout = progress.rollout
         plain = ("rollout_id", "release_id", "sku", "state", "reason", "phase", "phase_opened_at_s", "started_at_s")
@@ -147,8 +162,13 @@ class RolloutOut(Model):
             phase_name=progress.phase_name,
             plan=plan_to_object(rollout.plan),
             counts=progress.counts,
+            soaked_s=rollout.soaked_s,
+            offers_max=rollout.offers_max,
+            earliest_end_s=progress.earliest_end_s,
+            approvals=[ApprovalOut.of(approval) for approval in progress.approvals],
             rolls_back=rollout.rolls_back,
             changes=[ChangeOut.of(change) for change in progress.changes],
+            gates=None if gates is None else GateOut.of(gates),
             **{name: getattr(rollout, name) for name in plain},
         )
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 
 from surefoot.fleet import audit
 from surefoot.fleet.deltas import count_offered, files_of
+from surefoot.fleet.image_signatures import keep_signature
 from surefoot.fleet.metadata import vouch_for
 from surefoot.fleet.model import Release
 from surefoot.fleet.ports import Rows
@@ -85,6 +86,8 @@ async def post_release(services: ServicesDependency, actor: Publisher, body: Rel
         release = publish(rows, services.blobs, new_id, body.sku, body.sha256, manifest, now_s)
         if release.release_id == new_id:
             audit.record(rows, actor.name, "release.publish", new_id, None, release, None, now_s)
+        if body.image_signature is not None:
+            keep_signature(rows, release, bytes.fromhex(body.image_signature))
         vouch_for(rows, release, targets, services.metadata_key, now_s)
         return ReleaseOut.of(release, len(files_of(rows, release.release_id)))
 

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from pydantic import Field
 
+from surefoot.fleet.broker_access import PASSWORD_HASH
 from surefoot.fleet.model import Assignment, Facts, HistoryEntry, Key, KeyState, Status
 from surefoot.fleet.robots import RobotStatus
 from surefoot.server.operators.models import Model
@@ -14,11 +15,15 @@ from surefoot.wire.report import report_to_object
 
 
 class RobotIn(Model):
-    """A robot to enrol; who brings the SHA-256 of a token of their own keeps the token to themselves."""
+    """A robot to enrol; who brings the SHA-256 of a token of their own keeps the token to themselves.
+
+    With the hash beside it the token serves as a password at the MQTT broker too.
+    """
 
     robot_id: str
     sku: str
     token_sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    broker_password_hash: str | None = Field(default=None, pattern=f"^{PASSWORD_HASH}$")
 
 
 class EnrolledOut(Model):

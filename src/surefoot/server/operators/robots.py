@@ -1,10 +1,12 @@
 """Robots, for operators."""
 
+import secrets
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
 from surefoot.fleet import audit
+from surefoot.fleet.broker_access import SALT_BYTES, give_password, password_hash
 from surefoot.fleet.model import Robot
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.robots import enrol_robot, list_robots, robot_status
@@ -48,11 +50,14 @@ async def post_robot(
     """Enrol a robot. The answer holds its token, unless the request named the SHA-256 of one."""
     token = None if body.token_sha256 else new_token()
     kept = body.token_sha256 or token_sha256(token or "")
+    hashed = body.broker_password_hash if token is None else password_hash(token, secrets.token_bytes(SALT_BYTES))
 
     def work(rows: Rows) -> Robot:
         if rows.robot_by_token(kept) is not None:
             raise Refused("refused-token-exists", "Another robot has this token: make one for each robot.")
         robot = enrol_robot(rows, body.robot_id, body.sku, kept, services.now_s())
+        if hashed is not None:
+            give_password(rows, body.robot_id, kept, hashed)
         audit.record(rows, actor.name, "robot.enrol", body.robot_id, None, robot, None, services.now_s())
         return robot
 

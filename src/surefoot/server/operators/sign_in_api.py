@@ -22,7 +22,7 @@ from surefoot.wire.errors import Refused
 
 SIGN_IN_COOKIE = "__Host-surefoot-sign-in"
 SIGN_IN_S = 600
-AFTER_SIGN_IN = "/api/v1/docs"
+AFTER_SIGN_IN = "/"
 Text = Annotated[str | None, Query(max_length=4096)]
 
 router = APIRouter(prefix="/session", tags=["session"])
@@ -41,7 +41,7 @@ async def post_session(services: ServicesDependency, request: Request, body: Log
     headers = _headers(request)
     sessions.check_origin(headers, services.fleet.public_url, required=False)
     account, cookie = await sign_in(
-        services, body.account, body.password.get_secret_value(), _address(services, request)
+        services, body.account, body.password.get_secret_value(), address_of(services, request)
     )
     response.headers.append("set-cookie", sessions.set_cookie(cookie))
     actor = Actor(name=account.name, role=account.role, how=How.SESSION, permissions=permissions_of(account))
@@ -150,10 +150,11 @@ def _headers(request: Request) -> dict[bytes, bytes]:
     return dict(request.headers.raw)
 
 
-def _address(services: Services, request: Request) -> str:
+def address_of(services: Services, request: Request) -> str:
+    """Return the network address a request came from."""
     connected = "" if request.client is None else request.client.host
     return client_address(connected, _headers(request), services.settings)
 
 
 def _subject(services: Services, request: Request) -> str:
-    return f"sign-in {attempts.of_address(_address(services, request))}"
+    return f"sign-in {attempts.of_address(address_of(services, request))}"
