@@ -5,13 +5,15 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 # ROS 2 has an environment of its own: 280 MB that nothing but the companion's node and its tests need.
 ROS := .venv-ros/ready
+# What the pages load in the browser, pinned by package-lock.json.
+ASSETS := src/surefoot/server/pages/static/vendor/versions.json
 # Options for the command a target runs, such as: make run ARGS="--robots 50", make test ARGS="tests/wire -k offer"
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: setup run test check bench docs lock clean help
+.PHONY: setup run test check bench docs screenshots lock clean help
 
-setup: $(READY) $(ROS) ## make .venv and .venv-ros with the pinned dependencies, and bring what the tests need of Debian
+setup: $(READY) $(ASSETS) $(ROS) ## make .venv and .venv-ros with the pinned dependencies, and bring what the tests need of Debian
 
 # Programs that tests drive for real. Where this may not install them, those tests fail with the command that does.
 DEBIAN_PACKAGES := openssl rauc squashfs-tools dbus postgresql softhsm2 systemd procps \
@@ -35,12 +37,16 @@ $(READY): pyproject.toml requirements.lock
 	@touch $@
 
 $(ROS): $(READY) scripts/make_ros.sh ros2/requirements.lock $(wildcard ros2/robot_interfaces/*.* ros2/robot_interfaces/srv/*)
-	@PYTHON=$(PYTHON) scripts/make_ros.sh
+	@PYTHON=$(PYTHON) scripts/make_ros.sh || echo "Going on without ROS 2: the tests that need it will say so."
 
-run: $(READY) ## start the server with a demonstration fleet at https://127.0.0.1:8443
+$(ASSETS): $(READY) scripts/fetch_assets.py package.json package-lock.json
+	@$(BIN)/python scripts/fetch_assets.py
+	@touch $@
+
+run: $(READY) $(ASSETS) ## start the server with a demonstration fleet at https://127.0.0.1:8443
 	@$(BIN)/surefoot demo --data var/demo --port 8443 $(ARGS)
 
-test: $(READY) $(ROS) ## run every test, in random order, on all cores
+test: $(READY) $(ASSETS) $(ROS) ## run every test, in random order, on all cores
 	@$(BIN)/pytest --numprocesses auto --dist worksteal $(ARGS)
 
 check: $(READY) ## format, lint, types, import contracts, tables and house rules
@@ -56,6 +62,9 @@ bench: $(READY) ## run every benchmark in its short form, and the fuzzer in full
 	  case $$script in bench/fuzz.py) form= ;; *) form=--quick ;; esac; \
 	  $(BIN)/python $$script $$form $(ARGS) || exit 1; done
 
+screenshots: $(READY) $(ASSETS) ## take the pictures of every page into docs/screenshots
+	$(BIN)/python scripts/make_screenshots.py
+
 docs: $(READY) ## write docs/reference anew from the code
 	$(BIN)/python scripts/make_docs.py
 
@@ -69,8 +78,8 @@ lock: $(READY) ## choose the newest versions pyproject.toml allows and pin them 
 	  pyproject.toml contrib/requirements-build.in
 
 clean: ## remove what make made; what Surefoot keeps in var/ stays
-	rm -rf $(VENV) .venv-ros .cache .hypothesis dist
+	rm -rf $(VENV) .venv-ros src/surefoot/server/pages/static/vendor .cache .hypothesis dist
 	find src tests scripts bench -name __pycache__ -prune -exec rm -rf {} +
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
