@@ -1,4 +1,9 @@
 # The server in a container; compose.yaml shows what it runs beside. Everything is installed by hash from the lock file.
+FROM node:22-bookworm-slim AS assets
+WORKDIR /assets
+COPY package.json package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+
 FROM python:3.12-slim-bookworm AS build
 WORKDIR /build
 COPY contrib/requirements-server.lock ./
@@ -7,6 +12,10 @@ RUN python -m venv /opt/surefoot \
       --requirement requirements-server.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
+COPY scripts/fetch_assets.py scripts/
+COPY package.json package-lock.json ./
+COPY --from=assets /assets/node_modules node_modules
+RUN /opt/surefoot/bin/python scripts/fetch_assets.py node_modules
 RUN /opt/surefoot/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation .
 
 FROM python:3.12-slim-bookworm
