@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surefoot.fleet.gate_sums import DRAWN_H, HOUR_S, RATE_MIN, RateSums, StratumSums, drain_level, topic_level
+from surefoot.fleet.gate_sums import (
+    DRAWN_H,
+    HOUR_S,
+    RATE_MAX,
+    RATE_MIN,
+    RateSums,
+    StratumSums,
+    drain_level,
+    topic_level,
+)
 from surefoot.fleet.health_sums import Totals
 from surefoot.rollout.means import Levels
 from surefoot.rollout.metrics import Metric
@@ -27,7 +36,8 @@ def test_what_is_usual_is_a_robots_own_rate_drawn_towards_its_stratums(
         sums.count(is_other, y, hours, before_y * weight, DRAWN_H * weight)
         sums.spread(is_other, y, hours, before_y * weight, DRAWN_H * weight)
     hours_before = sum(robot[1] for robot in robots)
-    rate = max(RATE_MIN, sum(robot[0] for robot in robots) / hours_before if hours_before else 0.0)
+    rate = sum(robot[0] for robot in robots) / hours_before if hours_before else 0.0
+    rate = min(RATE_MAX, max(RATE_MIN, rate))
     usual = [
         (other, y, hours * (before_y + rate * DRAWN_H) / (before_h + DRAWN_H))
         for before_y, before_h, y, hours, other in robots

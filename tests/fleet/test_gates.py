@@ -56,10 +56,24 @@ def test_a_release_with_more_errors_than_the_others_is_halted_with_the_sentence_
     assert len(updated) > 20 and case.state(rollout) is RolloutState.RUNNING
     case.pass_time()
     case.quarter(updated[:12], error_s=60.0, ok_s=0.0)
-    case.quarter(others)
+    case.quarter([*updated[12:], *others])
     case.pass_time()
     assert case.state(rollout) is RolloutState.HALTED
     assert f"12 of {len(updated)} updated robots reported an error, 0 of {len(others)} others" in case.reason(rollout)
+
+
+def test_robots_that_are_switched_off_make_no_release_look_worse(case: HealthCase) -> None:
+    rollout, updated, others = settled(case, case.crowd(60))
+    case.pass_time()
+    # At night most of the others are off. Among those that are on, all are as they always were: one in four errs.
+    on = [*updated[:20], *others[:4]]
+    case.quarter([robot for place, robot in enumerate(on) if place % 4 == 0], error_s=60.0, ok_s=0.0)
+    case.quarter([robot for place, robot in enumerate(on) if place % 4])
+    case.pass_time()
+    assert case.state(rollout) is RolloutState.RUNNING
+    errors = evidence(case, rollout).evidence.first_events[Metric.ERROR]
+    assert (errors.updated_events, errors.others_events) == (5, 1)
+    assert errors.updated_expected == pytest.approx(6 * 20 / 24)
 
 
 def test_a_release_that_is_no_worse_passes_its_phase_once_that_has_soaked(case: HealthCase) -> None:
@@ -240,6 +254,7 @@ def test_a_battery_that_drains_more_than_twice_as_fast_fires_unless_all_do(
     case: HealthCase, others_drain_too: bool
 ) -> None:
     _, updated, others = settled(case, case.crowd(10))
+    case.fleet.now_s += 2 * HOUR_S
     fast: dict[str, Any] = {"length_s": 2 * HOUR_S, "ok_s": 2 * HOUR_S}
     case.quarter(updated, **fast, battery_start_percent=90.0, battery_end_percent=73.0)
     lost = 17.0 if others_drain_too else 8.0

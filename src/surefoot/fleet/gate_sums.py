@@ -21,6 +21,8 @@ HOUR_S = 3600.0
 DRAWN_H = 24.0
 # A metric that nobody ever had compares by exposure alone, at whatever rate.
 RATE_MIN = 1e-6
+# Nothing is so frequent; whoever tells of next to no time must not make a rate that no sum could hold.
+RATE_MAX = 1e9
 # From so long a time on, a level is one; short ones are drawn towards the robot's own by an hour.
 BEFORE_MIN_S = 3 * HOUR_S
 LEVEL_MIN_S = HOUR_S
@@ -91,7 +93,7 @@ class RateSums:
         )
 
     def _rate(self) -> float:
-        return max(RATE_MIN, self.before_y / self.before_h if self.before_h else 0.0)
+        return min(RATE_MAX, max(RATE_MIN, self.before_y / self.before_h if self.before_h else 0.0))
 
 
 class StratumSums:

@@ -110,9 +110,9 @@ class GateWalk:
         stratum = self._strata[place.stratum]
         arm = place.arm_at(self._begin_s)
         self._hears = self._hears or place.offered_at_s is not None
-        if arm is not Arm.SETTLING and place.since_s <= self._begin_s:
-            self._add_risks(stratum, health, arm)
         quarter = self._quarter_of(health, arm)
+        if arm is not Arm.SETTLING and place.since_s <= self._begin_s:
+            self._add_risks(stratum, health, arm, quarter)
         if quarter.told_s:
             self._speaks = True
             if arm is Arm.UPDATED:
@@ -128,11 +128,18 @@ class GateWalk:
         known = next((one for one in (sums.quarter, sums.quarter_before) if one.number == self._quarter), NO_QUARTER)
         return known if health.place.arm is arm is not Arm.SETTLING else NO_QUARTER
 
-    def _add_risks(self, stratum: StratumSums, health: RobotHealth, arm: Arm) -> None:
+    def _add_risks(self, stratum: StratumSums, health: RobotHealth, arm: Arm, quarter: Quarter) -> None:
+        """Count the robot where it could have had its first event and been heard of it.
+
+        Who is switched off has no events. Robots update while they are on, so at night, say, most of the others are
+        off; counted all the same they would make the updated ones look worse. Who fell silent told nothing, of course.
+        """
         for metric in FIRST_EVENTS:
             first_s = health.place.first_s.get(metric)
-            if first_s is None or first_s >= self._begin_s:
-                had_event = first_s is not None and first_s < self._end_s
+            if first_s is not None and first_s < self._begin_s:
+                continue
+            had_event = first_s is not None and first_s < self._end_s
+            if quarter.told_s or (had_event and metric is Metric.SILENT):
                 stratum.risk(metric, arm is Arm.OTHERS, had_event=had_event)
 
     def _add_rates(self, stratum: StratumSums, health: RobotHealth, arm: Arm, quarter: Quarter) -> None:
