@@ -200,6 +200,7 @@ def test_a_plan_is_explained_for_the_robots_there_are(publish: Run, ask: Run, op
     release = publish("knee", "0.2.1")
     for number in range(3):
         ask("robot", "add", f"knee-{number}", "--sku", "knee")
+    ask("robot", "add", "hip-1", "--sku", "hip")
     plan = tmp_path / "plan.yaml"
     plan.write_text("phases:\n- {name: some, percent: 34, soak: 1 h}\n- {name: all, percent: 100, soak: 2 h}\n")
     explained = ask("rollout", "plan", "--explain", plan, "--release", release["release_id"])
@@ -277,6 +278,41 @@ def test_a_robot_shows_what_it_runs_and_what_it_should(
     assert ["spare", "ota_1", "0.1.9", "rolled_back", "ab" * 8] in lines
     robot = ask("robot", "show", robot_id)
     assert (robot["running_version"], robot["status"]) == ("0.2.0", "unassigned")
+
+
+def test_a_robot_shows_what_it_reports_and_why_it_gets_no_newer_offer(
+    publish: Run, ask: Run, operate: Run, data: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "token"
+    ask("robot", "add", "fin-001", "--sku", "fin", "--token-output", path)
+    ask("rollout", "start", publish("fin", "0.2.1")["release_id"], "--internal", "fin-001")
+    report(data, "fin-001", path.read_text().strip(), sku="fin", code="refused-signature")
+    assert "no newer offer" not in operate("robot", "show", "fin-001").stdout
+
+    ask("robot", "add", "fin-002", "--sku", "fin")
+    ask("rollout", "start", publish("fin", "0.2.2")["release_id"], "--internal", "fin-002")
+    lines = [" ".join(line.split()) for line in operate("robot", "show", "fin-001").stdout.splitlines()]
+    assert "no newer offer phase-closed: The robot's phase of the rollout has not opened yet." in lines
+    assert any(line.startswith("it reports refused-signature: ") for line in lines)
+
+
+def test_the_fleet_is_seen_at_a_glance(publish: Run, ask: Run, operate: Run, data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    ask("robot", "add", "glance-001", "--sku", "glance", "--token-output", path)
+    report(data, "glance-001", path.read_text().strip(), sku="glance")
+    rollout_id = ask("rollout", "start", publish("glance", "0.2.1")["release_id"])["rollout_id"]
+    seen = operate("status")
+    lines = [" ".join(line.split()) for line in seen.stdout.splitlines()]
+    assert seen.code == 0
+    assert f"{rollout_id} 0.2.1 to glance running canary 0 of 1" in lines
+    assert any(line.startswith("glance 0.2.0 1 ") for line in lines)
+
+    ask("rollout", "halt", rollout_id, "--reason", "arms shake")
+    assert operate("status", "--check").code == 1
+    value = ask("status")
+    [incident] = [one for one in value["incidents"] if one["rollout_id"] == rollout_id]
+    assert incident["reason"] == "arms shake"
+    assert value["fleet"]["online"] >= 1 and value["fleet"]["robots"] == sum(value["fleet"]["statuses"].values())
 
 
 def test_a_token_that_is_printed_is_the_robots(ask: Run, operate: Run, data: Path) -> None:

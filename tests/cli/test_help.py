@@ -76,3 +76,22 @@ def test_a_bare_noun_shows_its_help_and_did_nothing(surefoot: Callable[..., Any]
 def test_the_version_is_told(surefoot: Callable[..., Any]) -> None:
     outcome = surefoot("--version")
     assert (outcome.code, outcome.stdout.split()[0]) == (0, "surefoot")
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [("sta", ["status"]), ("rollout st", ["start", "status"]), ("rollout start --pl", ["--plan"])],
+)
+def test_the_shell_completes_nouns_verbs_and_options(
+    surefoot: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: str,
+    offered: list[str],
+) -> None:
+    monkeypatch.setenv("_SUREFOOT_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"surefoot {words}")
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
+    with pytest.raises(SystemExit) as left:
+        surefoot()
+    assert (left.value.code, capsys.readouterr().out.split()) == (0, offered)

@@ -102,3 +102,11 @@ def test_statuses_are_coloured_unless_no_color_is_set(
 )
 def test_values_as_people_read_them(format_it: Callable[[Any], str], value: object, text: str) -> None:
     assert format_it(value) == text
+
+
+def test_on_a_terminal_an_id_is_kept_whole_and_the_rest_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = in_a_terminal(monkeypatch)
+    rollout_id = "01M81EHAV44SCNGG22"
+    output.show({}, False, output.Table(("ROLLOUT", "WHO", "WHY"), [(rollout_id, "w" * 18, "y" * 18)]))
+    assert rollout_id in terminal.text
+    assert terminal.text.count("w") == terminal.text.count("y") == 18

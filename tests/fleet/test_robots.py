@@ -90,6 +90,19 @@ def test_a_robot_without_an_assignment_is_shown_with_the_refusal_that_keeps_it_f
         verdict = shown.verdict
         assert (verdict.status, verdict.code, verdict.reason) == (Status.UNASSIGNED, code, NAMED_REFUSALS[code])
         assert (verdict.is_open, verdict.failed) == (False, False)
+    assert fleet.status().no_offer == code
+
+
+def test_a_robot_that_has_one_release_tells_why_it_gets_no_newer_offer(fleet: FleetCase) -> None:
+    robot = fleet.enrol()
+    fleet.release("0.2.1")
+    fleet.start("0.2.1")
+    fleet.install(robot)
+    assert fleet.status().no_offer is None
+    fleet.release("0.2.2")
+    fleet.start("0.2.2", replace(EVERYONE, exclude=("robot-1",)))
+    shown = fleet.status()
+    assert (shown.verdict.status, shown.no_offer) == (Status.INSTALLED, "excluded")
 
 
 def test_a_robot_that_could_have_an_assignment_is_told_to_ask(fleet: FleetCase) -> None:

@@ -24,6 +24,7 @@ EXIT_STOPPED = 130
 # Said here, so that `surefoot --help` needs no import of what the nouns need.
 NOUNS = {
     "up": "Start the update server.",
+    "status": "See the fleet at a glance.",
     "demo": "Run a demonstration fleet through one staged rollout.",
     "key": "Make signing keys and tell the server which to trust.",
     "image": "Sign firmware and look into signed images.",
@@ -62,7 +63,7 @@ class Nouns(NounGroup):
         return name, stand_in if name is None else load_noun(name), rest
 
 
-app = noun("Firmware updates for robot fleets whose record equals what the robots run.", Nouns)
+app = noun("Firmware updates for robot fleets whose record equals what the robots run.", Nouns, completes=True)
 
 
 def _show_version(wanted: bool) -> None:
@@ -71,7 +72,9 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(epilog=example("surefoot up", "surefoot robot list --status silent", "surefoot demo --robots 20"))
+@app.callback(
+    epilog=example("surefoot up", "surefoot status", "surefoot robot list --status silent", "surefoot demo --robots 20")
+)
 def _options(
     version: Annotated[
         bool, typer.Option("--version", help="Say which version this is.", callback=_show_version, is_eager=True)

@@ -17,14 +17,14 @@ class NounGroup(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-def noun(help_text: str, group: type[NounGroup] = NounGroup) -> typer.Typer:
-    """Return the app that a noun's verbs are registered in."""
+def noun(help_text: str, group: type[NounGroup] = NounGroup, *, completes: bool = False) -> typer.Typer:
+    """Return the app that a noun's verbs are registered in; one that `completes` sets up the shell's completion."""
     # Plain help: the same words piped and on a terminal, and no time spent on drawing boxes.
     app = typer.Typer(
         cls=group,
         help=help_text,
         rich_markup_mode=None,
-        add_completion=False,
+        add_completion=completes,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     )
     # A noun with one verb so far is a group all the same.

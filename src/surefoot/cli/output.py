@@ -13,9 +13,9 @@ __all__ = ["STYLES", "Table", "cell", "duration_text", "facts", "printable", "sh
 
 # Statuses and states that ask for a person, that are good, and that are on their way.
 STYLES = {
-    **dict.fromkeys(("rolled_back", "refused", "drifted", "halted", "revoked"), "red"),
+    **dict.fromkeys(("rolled_back", "refused", "drifted", "halted", "revoked", "missed"), "red"),
     **dict.fromkeys(("silent", "unknown", "paused", "retiring"), "yellow"),
-    **dict.fromkeys(("installed", "finished", "active"), "green"),
+    **dict.fromkeys(("installed", "finished", "active", "met"), "green"),
 }
 _PIPED_WIDTH = 10_000
 
@@ -97,11 +97,13 @@ def _show_table(table: Table) -> None:
     # Piped lines stay whole, so that `grep` and `awk` see each row on one line.
     console = Console(width=None if on_terminal else _PIPED_WIDTH, highlight=False)
     grid = RichTable(box=box.SIMPLE_HEAD if on_terminal else None, pad_edge=False, show_edge=False)
-    for heading in table.headings:
-        grid.add_column(Text(heading), overflow="fold")
-    for row in table.rows:
-        texts = [printable(cell(value)) for value in row]
-        grid.add_row(*(Text(text, style=STYLES.get(text, "")) for text in texts))
+    rows = [[printable(cell(value)) for value in row] for row in table.rows]
+    for index, heading in enumerate(table.headings):
+        # An id that is broken in two cannot be copied; only one that leaves no room for the rest is.
+        is_whole = index == 0 and max(len(row[0]) for row in rows) <= console.width // 2
+        grid.add_column(Text(heading), overflow="fold", no_wrap=is_whole)
+    for row in rows:
+        grid.add_row(*(Text(text, style=STYLES.get(text, "")) for text in row))
     if on_terminal:
         console.print(grid)
         return

@@ -144,9 +144,11 @@ def show(
 ) -> None:
     """Show what a robot runs, what it should, how it stands with that and why, and what happened to it."""
     from surefoot.cli.client import url_part
+    from surefoot.server.pages.words import refusal
 
     robot = operator.get(f"/api/v1/robots/{url_part(robot_id)}")
     report = robot["report"] or {}
+    code, no_offer = report.get("code"), robot["no_offer"]
     slots = [
         (word, slot.get("slot"), slot.get("version"), slot.get("state"), (slot.get("digest") or "")[:16])
         for word in ("running", "spare")
@@ -165,6 +167,13 @@ def show(
                 ("runs", robot["running_version"]),
                 ("should run", robot["wanted_version"]),
                 ("assignment", _assignment(robot["assignment"])),
+                # Where nothing is assigned, the reason says it already.
+                *(
+                    [("no newer offer", f"{no_offer}: {refusal(no_offer)}")]
+                    if no_offer not in (None, robot["code"])
+                    else []
+                ),
+                *([("it reports", f"{code}: {refusal(code)}".removesuffix(": "))] if code else []),
                 ("version floor", robot["version_floor"]),
                 ("enrolled", output.time_text(robot["enrolled_at_s"])),
                 ("last heard", output.time_text(robot["heard_at_s"])),

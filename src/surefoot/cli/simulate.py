@@ -2,13 +2,16 @@
 
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from surefoot.cli import output
+from surefoot.cli.files import read_file
 from surefoot.cli.noun import example, noun
 from surefoot.cli.options import AsJson
+from surefoot.cli.simulate_rollout import show_progress, show_story
 from surefoot.wire.errors import Damaged
 
 if TYPE_CHECKING:
@@ -89,6 +92,43 @@ def world(
     if totals.broken:
         named = "; ".join(totals.broken[:PROMISES_SHOWN])
         raise Damaged("simulation-broken", f"{len(totals.broken)} promises were broken: {named}")
+
+
+@app.command(
+    epilog=example(
+        "surefoot simulate rollout --robots 1000", "surefoot simulate rollout --scenario examples/rollouts/bricks.yaml"
+    )
+)
+def rollout(
+    robots: Annotated[int, typer.Option("--robots", help="How many robots the fleet has.", min=10)] = 100,
+    scenario: Annotated[
+        Path | None, typer.Option("--scenario", metavar="FILE", help="What goes wrong; nothing without one.")
+    ] = None,
+    plan: Annotated[
+        Path | None, typer.Option("--plan", metavar="FILE", help="The rollout's plan; the fleet strategy without one.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a whole rollout in virtual time, on the real engine, and say when each phase opened or who halted it and why.
+
+    Robots are called robot-00001 and so on. They report, update and tell of their health as real ones do; at the end,
+    the fleet's record of each is compared with what it truly runs.
+    """
+    from surefoot.cli.rollout_plan import read_plan
+    from surefoot.rollout.plan import default_plan
+    from surefoot.sim.rollout_scenario import Scenario, scenario_from_yaml
+    from surefoot.sim.rollout_world import robot_ids, run_rollout
+
+    planted = Scenario() if scenario is None else scenario_from_yaml(read_file(scenario), str(scenario))
+    wanted = read_plan(plan) if plan is not None else default_plan(robot_ids(min(planted.internal, robots)))
+    is_watched = sys.stderr.isatty() and not as_json
+    story = run_rollout(planted, wanted, robots, show_progress if is_watched else None)
+    if is_watched:
+        show_progress(0.0, "")
+    show_story(planted, story, as_json)
+    if story.differing:
+        named = ", ".join(story.differing[:PROMISES_SHOWN])
+        raise Damaged("simulation-broken", f"{len(story.differing)} records differ from their robot: {named}.")
 
 
 def _kinds(names: str) -> "tuple[Fault, ...]":

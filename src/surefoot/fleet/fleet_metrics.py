@@ -17,6 +17,8 @@ FAILED = (Status.ROLLED_BACK, Status.REFUSED, Status.SILENT)
 # So many finished rollouts are looked at, the newest ones.
 FINISHED_MAX = 100
 NO_VERSION = "unknown"
+# What the rates are held to.
+SUCCESS_TARGET, ROLLBACK_TARGET = 0.99, 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +79,14 @@ def standings(counts: list[AssignmentCount]) -> dict[tuple[str, int | None], Sta
         key: Standing(offered=offered, installed=installed, failed=failed, open=is_open)
         for key, (offered, installed, failed, is_open) in sums.items()
     }
+
+
+def by_status(robots: list[RobotCount]) -> dict[Status, int]:
+    """Return how many robots have which status."""
+    statuses: defaultdict[Status, int] = defaultdict(int)
+    for count in robots:
+        statuses[count.status or Status.UNASSIGNED] += count.count
+    return dict(statuses)
 
 
 def _failed(count: AssignmentCount) -> bool:

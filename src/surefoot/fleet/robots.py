@@ -20,7 +20,10 @@ SERVER_IDENTITY = "surefoot-server"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RobotStatus:
-    """A robot, what it says, what it should run, and the verdict on the difference."""
+    """A robot, what it says, what it should run, and the verdict on the difference.
+
+    `no_offer` is the named refusal under which no newer rollout takes it; it is looked up only for a single robot.
+    """
 
     robot: Robot
     facts: Facts | None
@@ -29,6 +32,7 @@ class RobotStatus:
     wanted_digest: str | None
     verdict: Verdict
     history: tuple[HistoryEntry, ...] = ()
+    no_offer: str | None = None
 
 
 def check_names(robot_id: str, sku: str) -> None:
@@ -65,7 +69,8 @@ def robot_status(rows: Rows, robot_id: str, now_s: float) -> RobotStatus:
         raise Refused("not-found-robot", f"The fleet has no robot {robot_id}: enrol it first.")
     history = tuple(rows.history(robot_id, HISTORY_SHOWN))
     view = RobotView(robot=robot, facts=rows.facts(robot_id), assignment=rows.newest_assignment(robot_id))
-    return _status(rows, Doors(rows, now_s), view, now_s, history)
+    doors = Doors(rows, now_s)
+    return replace(_status(rows, doors, view, now_s, history), no_offer=_no_offer(doors, view))
 
 
 def list_robots(rows: Rows, after: str, limit: int, now_s: float) -> list[RobotStatus]:
@@ -96,9 +101,13 @@ def _status(
 def _unassigned(doors: Doors, view: RobotView, now_s: float) -> Verdict:
     """Say why nothing is assigned: a robot that could be updated now gets its assignment when it asks."""
     verdict = reconcile(None, view.facts, None, now_s)
-    facts = view.facts
-    version, trusted = (None, ()) if facts is None else (facts.running_version, facts.report.trusted_keys)
-    why = doors.find(view.robot, None, version, trusted).refusal
+    why = _no_offer(doors, view)
     if why is None:
         return replace(verdict, reason="It gets an assignment when it asks next.")
     return replace(verdict, code=why, reason=NAMED_REFUSALS[why])
+
+
+def _no_offer(doors: Doors, view: RobotView) -> str | None:
+    facts = view.facts
+    version, trusted = (None, ()) if facts is None else (facts.running_version, facts.report.trusted_keys)
+    return doors.find(view.robot, view.assignment, version, trusted).refusal

@@ -19,6 +19,7 @@ from surefoot.fleet.incidents import Incident
 from surefoot.fleet.model import RobotCount, Rollout, RolloutState
 from surefoot.fleet.outbox import OutboxEntry, OutboxState
 from surefoot.fleet.ports import Rows
+from surefoot.server.gate_figures import GateFigures, families, gate_figures
 from surefoot.server.mqtt.figures import MqttFigures
 
 # The fleet is counted at most so often, however many ask.
@@ -29,21 +30,24 @@ SHOWN_STATES = (RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.HALTED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """How the fleet stands: robots, rollouts that are not finished with their phases, incidents and the outbox."""
+    """How the fleet stands: robots, rollouts that are not finished with phases and gates, incidents and the outbox."""
 
     robots: tuple[RobotCount, ...]
     rollouts: tuple[Rollout, ...]
     phases: dict[tuple[str, int | None], Standing]
+    gates: tuple[GateFigures, ...]
     incidents_open: int
     outbox: dict[OutboxState, int]
 
 
 def count_fleet(rows: Rows) -> Fleet:
     """Ask the store."""
+    rollouts = tuple(rollout for state in SHOWN_STATES for rollout in rows.find(Rollout, state=state))
     return Fleet(
         robots=tuple(rows.count_robots()),
-        rollouts=tuple(rollout for state in SHOWN_STATES for rollout in rows.find(Rollout, state=state)),
+        rollouts=rollouts,
         phases=standings(rows.count_assignments()),
+        gates=gate_figures(rows, rollouts),
         incidents_open=len(rows.find(Incident, is_open=True)),
         outbox={state: len(rows.find(OutboxEntry, state=state)) for state in OutboxState},
     )
@@ -134,6 +138,7 @@ def _fleet_families(fleet: Fleet) -> Iterator[GaugeMetricFamily]:
         robots.add_metric(labels, number)
     yield robots
     yield from _rollout_families(fleet)
+    yield from families(fleet.gates)
     yield GaugeMetricFamily("surefoot_incidents_open", "Incidents nobody has closed.", fleet.incidents_open)
     outbox = GaugeMetricFamily("surefoot_outbox", "Messages that wait, and dead letters.", labels=("state",))
     for state, number in fleet.outbox.items():

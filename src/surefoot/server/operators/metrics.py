@@ -1,15 +1,19 @@
 """Figures over HTTP: for Prometheus at /metrics, and for operators as JSON."""
 
+from dataclasses import asdict
 from typing import Self
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-from surefoot.fleet.fleet_metrics import FleetMetrics, fleet_metrics
+from surefoot.fleet.fleet_metrics import by_status, fleet_metrics
+from surefoot.fleet.model import Status
+from surefoot.fleet.ports import Rows
 from surefoot.server.operators.dependencies import ServicesDependency
 from surefoot.server.operators.models import Model
 from surefoot.server.operators.permissions import Needs, Permission, needs
+from surefoot.server.services import Services
 
 # Outside the operator plane's prefix, where Prometheus looks first.
 metrics_router = APIRouter(tags=["metrics"])
@@ -17,7 +21,10 @@ router = APIRouter(tags=["metrics"])
 
 
 class FleetMetricsOut(Model):
-    """The fleet's figures; rates are shares of the updates that ended, times in seconds, null where nothing tells."""
+    """The fleet's figures; rates are shares of the updates that ended, times in seconds, null where nothing tells.
+
+    `online` robots were heard within `online_within_s`, the time in which every robot asks once.
+    """
 
     updates_ended: int
     success_rate: float | None
@@ -25,11 +32,23 @@ class FleetMetricsOut(Model):
     mean_install_s: float | None
     whole_fleet_s: float | None
     versions: dict[str, dict[str, int]]
+    robots: int
+    online: int
+    online_within_s: int
+    statuses: dict[Status, int]
 
     @classmethod
-    def of(cls, metrics: FleetMetrics) -> Self:
-        """Show the figures."""
-        return cls(**{name: getattr(metrics, name) for name in cls.model_fields})
+    def of(cls, rows: Rows, services: Services) -> Self:
+        """Count the fleet."""
+        robots = rows.count_robots()
+        within_s = services.fleet.next_check_s + services.fleet.next_check_jitter_s
+        return cls(
+            robots=sum(count.count for count in robots),
+            online=rows.count_heard(services.now_s() - within_s),
+            online_within_s=within_s,
+            statuses=by_status(robots),
+            **asdict(fleet_metrics(rows, robots)),
+        )
 
 
 @metrics_router.get("/metrics", response_class=Response)
@@ -44,4 +63,4 @@ async def get_metrics(request: Request, services: ServicesDependency) -> Respons
 @router.get("/fleet-metrics", dependencies=[needs(Permission.READ)])
 async def get_fleet_metrics(services: ServicesDependency) -> FleetMetricsOut:
     """Show what the fleet is judged by."""
-    return FleetMetricsOut.of(await services.read(fleet_metrics))
+    return await services.read(lambda rows: FleetMetricsOut.of(rows, services))

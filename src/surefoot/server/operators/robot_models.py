@@ -92,8 +92,12 @@ class HistoryOut(Model):
 
 
 class RobotDetailOut(RobotOut):
-    """A robot with its latest report, as it sent it, and its history, newest first."""
+    """A robot with its latest report, as it sent it, and its history, newest first.
 
+    `no_offer` is the named refusal under which no rollout newer than its assignment takes it, null where none refuses.
+    """
+
+    no_offer: str | None
     report: dict[str, Any] | None
     history: list[HistoryOut]
 
@@ -102,6 +106,7 @@ class RobotDetailOut(RobotOut):
         """Show everything about a robot."""
         return cls(
             **_robot_fields(status),
+            no_offer=status.no_offer,
             report=None if status.facts is None else report_to_object(status.facts.report),
             history=[HistoryOut.of(entry) for entry in status.history],
         )

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from surefoot.fleet.fleet_metrics import ROLLBACK_TARGET, SUCCESS_TARGET
 from surefoot.fleet.incidents import Incident
 from surefoot.fleet.model import Rollout, RolloutState
 from surefoot.fleet.ports import Rows
@@ -24,7 +25,6 @@ from surefoot.server.services import Services
 
 UNDER_WAY = (RolloutState.HALTED, RolloutState.PAUSED, RolloutState.RUNNING)
 SHOWN_MAX = 50
-SUCCESS_TARGET, ROLLBACK_TARGET = 0.99, 0.01
 PARTS = {"figures": "fleet_figures.html", "rollouts": "fleet_rollouts.html", "incidents": "fleet_incidents.html"}
 
 router = APIRouter()

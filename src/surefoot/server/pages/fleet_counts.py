@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from surefoot.fleet.fleet_metrics import FleetMetrics, Standing, fleet_metrics, standings
+from surefoot.fleet.fleet_metrics import FleetMetrics, Standing, by_status, fleet_metrics, standings
 from surefoot.fleet.model import Status
 from surefoot.fleet.ports import Rows
 from surefoot.server.pages.snapshots import Snapshots
@@ -42,11 +42,8 @@ async def fleet_counts(services: Services, snapshots: Snapshots) -> FleetCounts 
 def _count(rows: Rows, services: Services) -> FleetCounts:
     fleet = services.fleet
     robots, assignments = rows.count_robots(), rows.count_assignments()
-    statuses: dict[Status, int] = {}
     by_sku: dict[str, int] = {}
     for count in robots:
-        status = count.status or Status.UNASSIGNED
-        statuses[status] = statuses.get(status, 0) + count.count
         by_sku[count.sku] = by_sku.get(count.sku, 0) + count.count
     every_s = fleet.next_check_s + fleet.next_check_jitter_s
     return FleetCounts(
@@ -54,6 +51,6 @@ def _count(rows: Rows, services: Services) -> FleetCounts:
         robots=sum(by_sku.values()),
         by_sku=by_sku,
         online=rows.count_heard(services.now_s() - every_s),
-        statuses=statuses,
+        statuses=by_status(robots),
         phases=standings(assignments),
     )
