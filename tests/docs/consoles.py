@@ -13,6 +13,7 @@ _VARYING = re.compile(
     r"|(?P<id>\b01[0-9A-HJKMNP-TV-Z]{24}\b)"
     r"|(?P<digest>\b[0-9a-f]{64}\b)"
     r"|(?P<short>\b[0-9a-f]{16}\b)"
+    r"|(?P<span>\b\d+ (?:s|min)(?= after its update\b))"
 )
 
 

@@ -50,5 +50,6 @@ def test_every_page_with_commands_to_run_is_run() -> None:
     assert sorted(page.name for page in HOW_TO.glob("*.md") if commands_of(page)) == [
         "enrol-robots.md",
         "plan-a-rollout.md",
+        "read-the-gates.md",
         "set-up-metadata.md",
     ]

@@ -7,12 +7,13 @@ from docs.doing import do_all
 from docs.pages import ROOT
 
 PAGE = ROOT / "docs" / "tutorial.md"
+GOES_ON = ROOT / "docs" / "how-to" / "read-the-gates.md"
 
 
-def test_the_tutorial_does_what_it_says(tmp_path: Path) -> None:
-    commands = commands_of(PAGE)
-    assert len(commands) > 10
-    do_all(commands, tmp_path)
+def test_the_tutorial_does_what_it_says_and_so_does_the_page_that_goes_on_from_it(tmp_path: Path) -> None:
+    commands, more = commands_of(PAGE), commands_of(GOES_ON)
+    assert len(commands) > 10 and len(more) > 10
+    do_all(commands + more, tmp_path)
 
 
 def test_a_page_is_read_as_commands_and_their_output(tmp_path: Path) -> None:
