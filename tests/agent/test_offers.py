@@ -2,7 +2,7 @@ from agent import agent_case as case
 from agent.agent_case import HAS_SPARE, NEW_VERSION, OFFER, RUNS_OLD, SPARE, SPARE_VERSION, Robot, answer
 from surefoot.agent import events as on
 from surefoot.agent.offers import ended
-from surefoot.agent.steps import CHECK_INTERVAL_S
+from surefoot.agent.steps import CHECK_INTERVAL_S, CHECK_INTERVAL_S_MAX
 from surefoot.wire.journal import IDLE
 from surefoot.wire.offer import Answer
 from surefoot.wire.report import CONFIRMED, DOWNLOADING, INSTALLED, REFUSED, ROLLED_BACK, TRIAL, VERIFYING
@@ -36,6 +36,15 @@ def test_the_server_says_when_to_ask_again() -> None:
     said = Answer(acknowledged=None, offer=None, cancelled=None, stale=False, next_check_s=77)
     robot.on(on.Answered(answer=said, refusal=None, now_s=None))
     assert robot.delay_s == 77
+
+
+def test_no_answer_silences_a_robot_or_makes_it_ask_without_a_pause() -> None:
+    for next_check_s, delay_s in ((0, 1), (2**53 - 1, CHECK_INTERVAL_S_MAX)):
+        robot = Robot()
+        robot.boots()
+        said = Answer(acknowledged=None, offer=None, cancelled=None, stale=False, next_check_s=next_check_s)
+        robot.on(on.Answered(answer=said, refusal=None, now_s=None))
+        assert robot.delay_s == delay_s
 
 
 def test_a_new_offer_is_recorded_with_what_ran_when_it_came() -> None:

@@ -8,11 +8,12 @@ from fleet.fleet_case import HOUR_S, START_S
 from fleet.health_case import QUIET, WATCHED, HealthCase, in_memory
 from surefoot.fleet.health import return_deadline_s, take_folded
 from surefoot.fleet.health_place import SETTLING_S
-from surefoot.fleet.health_sums import QUARTER_S, quarter_at
+from surefoot.fleet.health_sums import QUARTER_S, SLACK_S, quarter_at
 from surefoot.fleet.model import RolloutState
 from surefoot.fleet.robot_health import Arm, RobotHealth
 from surefoot.rollout.metrics import Metric
 from surefoot.rollout.triggers import Trigger
+from surefoot.wire.limits import WINDOW_S_MAX
 
 
 @pytest.fixture
@@ -26,6 +27,40 @@ def test_a_window_is_counted_once_however_often_and_in_whatever_order_it_comes(c
     assert [case.deliver(window) for window in (first, second, second, first)] == [True, True, False, False]
     before = case.health().sums.before
     assert before.told_s == pytest.approx(120, abs=1e-2) and before.warn_s == 30
+
+
+def test_a_robot_tells_of_no_more_time_than_there_was(case: HealthCase) -> None:
+    """It would outweigh all others in every gate."""
+    robot = case.fleet.enrol()
+    case.tell(robot)
+    for _ in range(100):
+        case.tell(robot, length_s=WINDOW_S_MAX, ok_s=WINDOW_S_MAX)
+    assert case.health().sums.before.told_s <= 60 + SLACK_S
+    case.fleet.now_s += HOUR_S
+    case.tell(robot, length_s=2 * HOUR_S, ok_s=2 * HOUR_S)
+    assert case.health().sums.before.told_s == pytest.approx(60 + SLACK_S + HOUR_S, rel=1e-2)
+    # What it is told to have done besides counts all the same.
+    case.tell(robot, length_s=60.0, stops_other=1)
+    assert case.health().signs.diagnostics_at_s == case.fleet.now_s
+
+
+def test_windows_that_a_robot_kept_while_it_was_away_count_whole(case: HealthCase) -> None:
+    robot = case.fleet.enrol()
+    case.tell(robot)
+    case.fleet.now_s += 2 * HOUR_S
+    for _ in range(120):
+        case.tell(robot)
+    assert case.health().sums.before.told_s == pytest.approx(121 * 60, rel=1e-2)
+
+
+def test_a_clock_that_was_set_back_leaves_robots_their_time(case: HealthCase) -> None:
+    robot = case.fleet.enrol()
+    case.tell(robot)
+    case.fleet.now_s -= 24 * HOUR_S
+    for _ in range(10):
+        case.fleet.now_s += 60
+        case.tell(robot)
+    assert case.health().sums.before.told_s == pytest.approx(11 * 60, rel=1e-2)
 
 
 def test_windows_of_an_epoch_that_a_reset_ended_count_no_more(case: HealthCase) -> None:

@@ -1,5 +1,6 @@
 """A companion's connection to a real broker, with a tiny fleet behind it."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from shell.mqtt_fleet import FleetSide
 from surefoot.shell.attention import RECONNECTED
 from surefoot.shell.ear import Ear
 from surefoot.shell.mqtt import MqttTransport
-from surefoot.shell.paho_link import PACKET_BYTES_MAX, PahoLink
+from surefoot.shell.paho_link import PACKET_BYTES_MAX, Connection, PahoLink
 from surefoot.shell.runner import Runner
 from surefoot.wire.command import cancel_command, encode_command, encode_nudge
 from surefoot.wire.errors import Interrupted
@@ -260,6 +261,20 @@ def test_a_certificate_that_cannot_be_read_stops_the_connection_not_the_robot(
     assert not link.publish("fleet/r/health", b"{}", TIMEOUT_MS)
     link.close()
     assert "enrol the robot" in lines[0]
+
+
+def test_a_packet_longer_than_agreed_is_not_read() -> None:
+    """A robot's memory is not the broker's."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        connection = Connection("robot-001")
+        connection.connect("127.0.0.1", listening.getsockname()[1])
+        broker, _ = listening.accept()
+        with broker:
+            # CONNACK, and the head of a message of 256 MiB.
+            broker.sendall(b"\x20\x03\x00\x00\x00" + b"\x30\xff\xff\xff\x7f")
+            connection.loop_start()
+            assert connection.ended.wait(20)
+            connection.loop_stop()
 
 
 def test_what_is_heard_while_nobody_listens_is_bounded() -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Robots ask every 6 h; the server steers it and the shell adds jitter.
 CHECK_INTERVAL_S = 6 * 3600
+# Whatever an answer says: one that is wrong, or forged, neither silences a robot nor makes it ask without a pause.
+CHECK_INTERVAL_S_MAX = 7 * 24 * 3600
 RETRY_DELAY_S = 30
 # Doubling from 30 s, the tenth retry would wait longer than the ordinary check.
 RETRIES_BEFORE_CHECK = 9
@@ -55,8 +57,8 @@ def tell(state: AgentState) -> "tuple[AgentState, Exchange]":
 
 
 def rest(state: AgentState, next_check_s: "int | None" = None) -> Step:
-    """Wait for the next check."""
-    delay_s = CHECK_INTERVAL_S if next_check_s is None else next_check_s
+    """Wait for the next check, within limits."""
+    delay_s = CHECK_INTERVAL_S if next_check_s is None else max(1, min(next_check_s, CHECK_INTERVAL_S_MAX))
     return stay(state, ScheduleCheck(delay_s=delay_s))
 
 

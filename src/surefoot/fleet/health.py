@@ -6,7 +6,7 @@ from msgspec.structs import replace as altered
 
 from surefoot.fleet.alarms import raise_alarm
 from surefoot.fleet.health_place import placed_now
-from surefoot.fleet.health_sums import Quarter, Totals, quarter_at, totals_of
+from surefoot.fleet.health_sums import Quarter, Totals, quarter_at, totals_of, within_time
 from surefoot.fleet.model import Facts, Robot, Rollout, RolloutState
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.robot_health import Arm, RobotHealth, Signs, Sums
@@ -110,7 +110,8 @@ def _take(rows: Rows, health: RobotHealth, sums: HealthSums, now_s: float, *, be
     span_s = 0.0 if signs.told_at_s is None else max(0.0, now_s - signs.told_at_s)
     # What a report or the boot counter told of is not told again.
     health = _rebooted(health, sums.reboots - signs.reboots_told, max(now_s - sums.length_s, 0.0), now_s)
-    health = _counted(health, totals_of(sums, span_s), now_s, runs_it=bool(signs.updated_by) and not before_update)
+    told, until_s = within_time(sums, signs.told_until_s, now_s)
+    health = _counted(health, totals_of(told, span_s), now_s, runs_it=bool(signs.updated_by) and not before_update)
     health = _absent(_spoken(rows, health, sums, now_s), span_s - sums.length_s, WINDOWS_PAUSE_S, now_s)
     if sums.error_s:
         health = event(health, Metric.ERROR, now_s)
@@ -119,7 +120,8 @@ def _take(rows: Rows, health: RobotHealth, sums: HealthSums, now_s: float, *, be
         if not before_update:
             fire(rows, health, _safety_stop(health, now_s), now_s)
     fire(rows, health, _boot_loop(health), now_s)
-    rows.put(replace(health, signs=altered(health.signs, number=number, told_at_s=now_s, reboots_told=0)))
+    signs = altered(health.signs, number=number, told_at_s=now_s, told_until_s=until_s, reboots_told=0)
+    rows.put(replace(health, signs=signs))
 
 
 def _spoken(rows: Rows, health: RobotHealth, sums: HealthSums, now_s: float) -> RobotHealth:

@@ -9,12 +9,15 @@ import msgspec
 from msgspec.structs import replace
 
 from surefoot.wire.health import HealthSums
+from surefoot.wire.limits import WINDOW_S_MAX
 
 QUARTER_S = 900.0
 # After so much told time, what was told before weighs a third: a robot's own level is that of its last weeks.
 MEMORY_S = 7 * 24 * 3600.0
 # A robot that was away for longer than this was switched off; that says nothing of how busy it is.
 SPAN_S_MAX = 24 * 3600.0
+# What clocks and pauses on the way make of the time that windows tell of.
+SLACK_S = 120.0
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -47,6 +50,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return Totals(**{name: getattr(self, name) * share + getattr(later, name) for name in _NAMES})
 
 
+_SECONDS = ("length_s", "ok_s", "warn_s", "error_s", "stale_s", "charging_s")
 _NAMES = Totals.__struct_fields__
 NOTHING = Totals()
 
@@ -75,6 +79,24 @@ NO_QUARTER = Quarter()
 def quarter_at(now_s: float) -> int:
     """Return the number of the quarter of an hour that a time (Unix seconds) falls into."""
     return int(now_s // QUARTER_S)
+
+
+def within_time(sums: HealthSums, told_until_s: float | None, now_s: float) -> tuple[HealthSums, float]:
+    """Return a window with as much time as has passed since the robot's others ended, and when it ends (Unix seconds).
+
+    Gates weigh robots by the time they tell of: one that tells of more than there was must not outweigh the others.
+    """
+    begun_s = now_s - sums.length_s if told_until_s is None else max(told_until_s, now_s - WINDOW_S_MAX)
+    # None ends so late, but by a clock that was set back since.
+    if begun_s > now_s + 2 * SLACK_S:
+        begun_s = now_s
+    left_s = max(0.0, now_s + SLACK_S - begun_s)
+    if sums.length_s > left_s:
+        share = left_s / sums.length_s
+        # Of how much charge that was in the time that is left nobody told.
+        told = {name: getattr(sums, name) * share for name in _SECONDS}
+        sums = sums.replace(**told, battery_start_percent=None, battery_end_percent=None)
+    return sums, begun_s + sums.length_s
 
 
 def totals_of(sums: HealthSums, span_s: float) -> Totals:

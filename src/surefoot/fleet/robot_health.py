@@ -65,10 +65,10 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     (`epoch`, `boot`, `number`) is the newest window, or report, that was counted. The robot runs the release of
     `updated_by` since `updated_at_s`, in boot `updated_boot` first. `reboots_s` are its last restarts, of which
-    `reboots_told` came since its last window. It is online since `online_since_s`; its newest window
-    came at `told_at_s`, the newest with diagnostics in it at `diagnostics_at_s`, and `untold_s` is how long the windows
-    without any were together since. `absence_s` is the longest that it was not heard of lately, found at
-    `absence_at_s`.
+    `reboots_told` came since its last window. It is online since `online_since_s`; its newest window came at
+    `told_at_s`, the time that its windows tell of ends at `told_until_s`; the newest with diagnostics in it came at
+    `diagnostics_at_s`, and `untold_s` is how long the windows without any were together since. `absence_s` is the
+    longest that it was not heard of lately, found at `absence_at_s`.
     """
 
     epoch: str = ""
@@ -82,6 +82,7 @@ class Signs(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reboots_told: int = 0
     online_since_s: float | None = None
     told_at_s: float | None = None
+    told_until_s: float | None = None
     diagnostics_at_s: float | None = None
     untold_s: float = 0.0
     absence_s: float = 0.0

@@ -47,6 +47,12 @@ class Connection(Client):
             self.ended.set()
         return code
 
+    def _sock_recv(self, bufsize: int) -> bytes:
+        # The library reads a packet of any length whole, whatever was agreed.
+        if bufsize > PACKET_BYTES_MAX:
+            raise ConnectionError
+        return super()._sock_recv(bufsize)
+
 
 class PahoLink:
     """One robot's connection to its broker, kept up until it is closed. Fills `shell.ports.MqttLink`.
@@ -60,6 +66,8 @@ class PahoLink:
         tell: Takes payloads of commands, and `RECONNECTED` when one may have been missed; called in another thread.
         log_line: Tells a person.
     """
+
+    packet_bytes_max = PACKET_BYTES_MAX
 
     def __init__(
         self,
@@ -129,7 +137,7 @@ class PahoLink:
         try:
             connection = self._make_connection()
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-            properties.MaximumPacketSize = PACKET_BYTES_MAX
+            properties.MaximumPacketSize = self.packet_bytes_max
             # Nothing waits at the broker: a robot that was away asks, and then knows what holds now.
             connection.connect(*self._address, keepalive=KEEPALIVE_S, clean_start=True, properties=properties)
         except Exception as error:  # noqa: BLE001 - whatever network and files hold, the next try comes
@@ -161,7 +169,8 @@ class PahoLink:
 
     def _on_connect(self, _client: Client, _userdata: Any, _flags: Any, reason: ReasonCode, _properties: Any) -> None:
         connection = self._connection
-        if connection is None:
+        # A broker that says it twice is answered once.
+        if connection is None or self._connected.is_set():
             return
         if reason.is_failure:
             connection.reason = f"it refuses the robot: {reason}"

@@ -65,6 +65,10 @@ def test_without_a_host_it_listens_everywhere(config: BrokerConfig) -> None:
     assert "\nlistener 1\n" in config_text(replace(config, host=""))
 
 
+def test_no_robot_makes_the_broker_take_all_of_the_machine_s_memory(config: BrokerConfig) -> None:
+    assert "memory_limit 12345" in config_text(replace(config, memory_bytes_max=12345)).splitlines()
+
+
 def test_a_password_is_hashed_as_mosquitto_does_it() -> None:
     # Made by Debian's mosquitto_passwd 2.0.11: mosquitto_passwd -b -I 1 FILE robot-1 secret
     salt, key = (

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from surefoot.server.mqtt.broker_process import LIVED_S, PAUSE_S_MAX, PAUSE_S_MIN, PID_FILE, BrokerProcess, pause_s
+from surefoot.server.mqtt.broker_process import (
+    LINES_MAX,
+    LIVED_S,
+    PAUSE_S_MAX,
+    PAUSE_S_MIN,
+    PID_FILE,
+    BrokerProcess,
+    pause_s,
+)
 from waiting import wait_until
 
 # It writes down each start and each signal, ends at once if a file says so, and runs until it is terminated.
@@ -20,6 +28,8 @@ def say(word):
         said.write(word + "\\n")
 signal.signal(signal.SIGHUP, lambda *_: say("reloaded"))
 sys.stderr.write("Warning: it is only a script\\n")
+if (folder / "chatters").exists():
+    sys.stderr.write("a stranger\\n" * 100000)
 say("started")
 if (folder / "ends").exists():
     sys.exit(3)
@@ -123,6 +133,30 @@ def test_who_ends_at_once_is_waited_for_longer_each_time(case: Case, caplog: pyt
 def test_a_program_that_cannot_start_is_an_event_and_no_crash(case: Case, caplog: pytest.LogCaptureFixture) -> None:
     with case.running(str(case.folder / "nowhere")):
         wait_until(lambda: any("broker-died status=unstartable" in record.getMessage() for record in caplog.records))
+
+
+def test_a_disk_that_is_full_does_not_end_the_supervision(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("surefoot.server.mqtt.broker_process.write_atomically", full)
+    with case.running() as process:
+        wait_until(lambda: case.said() == ["started"])
+        process.kill()
+        wait_until(lambda: case.said() == ["started", "started"])
+
+
+def test_a_flood_of_its_lines_fills_no_disk(case: Case, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    (case.folder / "chatters").touch()
+    with case.running():
+        wait_until(lambda: case.said() == ["started"])
+    said = [
+        record.getMessage()
+        for record in caplog.records
+        if record.getMessage().startswith("broker said=") or "broker-says" in record.getMessage()
+    ]
+    assert len(said) == LINES_MAX + 1 and said[-1].startswith("broker-says-more")
 
 
 def test_it_is_not_asked_to_read_its_files_before_it_can(case: Case) -> None:

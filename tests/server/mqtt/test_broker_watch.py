@@ -13,7 +13,7 @@ from surefoot.fleet.enrolment import RobotCertificate, renew, revoke
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.robots import enrol_robot
 from surefoot.server.certificates import FleetCa, ensure_certificates
-from surefoot.server.mqtt.broker_access import BrokerFiles
+from surefoot.server.mqtt.broker_access import IDENTITY_FILE, BrokerFiles
 from surefoot.server.mqtt.broker_config import BrokerConfig
 from surefoot.server.mqtt.broker_watch import NOBODY, BrokerWatch
 from surefoot.store.sql_store import SqlStore
@@ -158,6 +158,16 @@ def test_a_broker_that_is_down_is_told_when_it_is_back(case: Case) -> None:
     assert case.look() == []
     case.is_up = True
     assert case.look(3) == ["reload", "cut robot-1"]
+
+
+def test_the_server_s_own_certificate_never_expires_while_it_runs(case: Case) -> None:
+    """The broker asks for it at each connection, and would be called stuck for ever."""
+    case.watch.ask()
+    for _ in range(15):
+        case.now_s += 31 * 24 * 3600
+        case.watch.ask()
+        [certificate, _] = x509.load_pem_x509_certificates((case.folder / IDENTITY_FILE).read_bytes())
+        assert certificate.not_valid_after_utc > datetime.fromtimestamp(case.now_s + 300 * 24 * 3600, UTC)
 
 
 def test_a_broker_that_does_not_answer_for_long_is_killed(case: Case) -> None:

@@ -16,8 +16,9 @@ from surefoot.fleet.model import Facts
 from surefoot.fleet.rollouts import start_rollout
 from surefoot.rollout.metrics import Metric
 from surefoot.rollout.plan import Phase, Plan
-from surefoot.server.mqtt.ingest import Ingest
-from surefoot.server.mqtt.ingest_diagnostics import Folder, _make
+from surefoot.server.mqtt.ingest import MOST, PERIOD_S, Ingest
+from surefoot.server.mqtt.ingest_diagnostics import BYTES_MOST, FORGET_S, Folder, _make
+from surefoot.server.mqtt.silence import SILENCE_S
 from surefoot.server.mqtt.stream import Stream
 from surefoot.wire.command import parse_command
 from surefoot.wire.diagnostics import Diagnostics, diagnostics_from_object, parse_diagnostics
@@ -44,7 +45,7 @@ class Listening:
         self.services = replace(bench.services, now_s=lambda: NOW_S + self.clock.now_s)
         self.broker = FakeBroker()
         self.stream = Stream(self.services, self.broker.client(), "zero", self.clock)
-        self.ingest = Ingest(self.services, self.broker.client(), self.stream)
+        self.ingest = Ingest(self.services, self.broker.client(), self.stream, self.clock)
         self.streams: list[Stream] = []
 
     def say(self, leaf: str, payload: bytes, robot_id: str = "robot-1") -> None:
@@ -170,6 +171,20 @@ def test_a_robot_that_nobody_knows_or_that_was_revoked_says_nothing_that_counts(
     assert listening.broker.published == [] and listening.ingest.online() == set()
 
 
+def test_a_robot_that_is_cut_off_as_it_was_revoked_is_offline_and_not_silent(listening: Listening) -> None:
+    listening.say("online", b"1")
+    listening.stream.take_own("robot-1", diagnostics())
+    listening.services.store.submit(lambda rows: revoke(rows, "robot-1", "0" * 64, NOW_S)).result()
+    # Its last will, which the broker says when it cuts it off.
+    listening.say("online", b"0")
+    assert listening.ingest.online() == set()
+    assert listening.stream._noticer.table.ask(listening.clock() + SILENCE_S) == []
+    health = listening.health()
+    assert health is not None and health.signs.online_since_s is None
+    listening.say("online", b"1")
+    assert listening.ingest.online() == set()
+
+
 def test_of_a_flood_of_bad_messages_one_a_minute_is_logged(
     listening: Listening, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -268,6 +283,50 @@ def test_a_robot_that_sends_windows_is_not_folded_twice(listening: Listening) ->
     asyncio.run(folder.store())
     health = listening.health()
     assert health is not None and health.sums.before.told_s == 0
+
+
+def test_a_robot_that_sends_windows_no_more_is_folded_again(listening: Listening) -> None:
+    """The release that it went back to may send none."""
+    folder = fold(listening)
+    folder.sends_windows("robot-1")
+    listening.clock.now_s += FORGET_S
+    fold(listening)
+    store_all(listening, folder)
+    health = listening.health()
+    assert health is not None and health.sums.before.told_s > 0
+
+
+def test_a_flood_of_one_robot_is_turned_away_unread_and_the_others_are_heard(listening: Listening) -> None:
+    listening.bench.enrol("robot-2")
+    folder, clock = listening.stream.folder, listening.clock
+    count = BYTES_MOST // len(diagnostics())
+    taken = [folder.take("robot-1", diagnostics(), clock()) for _ in range(2 * count)]
+    assert taken == [True] * count + [False] * count
+    assert folder.take("robot-2", diagnostics("robot-2"), clock())
+    assert folder.take("robot-1", diagnostics(), clock() + 1)
+    for _ in range(MOST + 1):
+        listening.say("report", b"{")
+    assert listening.refused("too-many") == count + 1
+    listening.say("report", report("robot-2"), "robot-2")
+    assert listening.facts("robot-2") is not None
+    listening.clock.now_s += PERIOD_S
+    listening.say("report", report("robot-1"))
+    assert listening.facts() is not None
+
+
+def test_a_message_that_is_tried_again_while_the_store_is_away_is_not_one_too_many(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise Interrupted("interrupted-store", "away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(listening.services), "write", away)
+        for _ in range(2 * MOST):
+            with pytest.raises(Interrupted):
+                listening.say("health", window())
+    listening.say("health", window())
+    assert listening.health() is not None
 
 
 def test_bad_diagnostics_are_counted_by_their_reason(listening: Listening) -> None:

@@ -2,7 +2,7 @@
 
 import time
 
-from surefoot.server.mqtt.silence import SILENCE_S, SilenceTable
+from surefoot.server.mqtt.silence import RETURN_S, SILENCE_S, SilenceTable
 
 
 def online(table: SilenceTable, *robot_ids: str, now_s: float = 0.0) -> SilenceTable:
@@ -63,10 +63,26 @@ def test_saying_online_again_is_no_word_of_the_robot() -> None:
 
 
 def test_a_fresh_process_judges_nobody_for_a_minute() -> None:
-    table = online(SilenceTable(100.0), "robot-1", now_s=100)
+    table = SilenceTable(100.0)
     table.listen(150)
+    online(table, "robot-1", now_s=100)
     assert silent(table, 210) == []
     assert silent(table, 211) == ["robot-1"]
+
+
+def test_an_outage_of_the_broker_is_no_silence_of_robots_that_take_their_time_to_come_back() -> None:
+    """Retained words still call them online, and nobody says that their connections are gone."""
+    table = online(SilenceTable(0.0), "robot-1", "robot-2", "robot-3")
+    asked = table.ask(61)
+    table.listen(61.5)
+    assert table.judge(asked, 62) == []
+    table.heard("robot-1", 70)
+    assert silent(table, 130.9) == []
+    # Who is back is silent after a minute as ever.
+    assert silent(table, 131) == ["robot-1"]
+    table.heard("robot-2", 61.5 + RETURN_S - 0.1)
+    assert silent(table, 61.5 + RETURN_S - 0.1) == []
+    assert silent(table, 61.5 + RETURN_S) == ["robot-3"]
 
 
 def test_whom_another_process_heard_is_silent_only_when_that_is_a_minute_ago_too() -> None:

@@ -125,6 +125,8 @@ def _config(settings: ServerSettings, paths: CertificatePaths, folder: Path) -> 
         password_port=_usable_port(host, settings.broker_password_port),
         server_port=_usable_port(LOOPBACK, 0),
         connections_max=settings.broker_connections_max,
+        # The other half is for the server, its database and the system.
+        memory_bytes_max=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2,
         plugin=settings.broker_plugin,
     )
 
@@ -138,7 +140,9 @@ def _usable_port(host: str, port: int) -> int:
         with socket.create_server(address, family=family) as tried:
             return int(tried.getsockname()[1])
     except OSError as error:
-        detail = f"The broker cannot listen on port {port} ({error.strerror}): set broker_port and "
+        # The library puts the address behind it in Python's words.
+        why = str(error.strerror).split(" (")[0]
+        detail = f"The broker cannot listen on port {port} ({why}): set broker_port and "
         raise Refused(
             "refused-broker-port", f"{detail}broker_password_port to free ones, or broker to none."
         ) from error

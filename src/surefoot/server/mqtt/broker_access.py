@@ -25,6 +25,8 @@ from surefoot.server.mqtt.broker_config import (
 )
 
 IDENTITY_FILE = "server.pem"
+# Long before it expires: a server may run for years, and the broker asks for it at each connection.
+IDENTITY_RENEWED_AFTER = timedelta(days=30)
 
 
 class BrokerFiles:
@@ -40,6 +42,7 @@ class BrokerFiles:
         self._config = config
         self._ca = ca
         self._listed = begun - BACKDATED
+        self._identified = begun
 
     def write_config(self) -> Path:
         """Write the configuration and return where it is."""
@@ -58,6 +61,12 @@ class BrokerFiles:
         write_atomically(folder / REVOKED_FILE, self._ca.revocation_list(serials, self._listed), PRIVATE)
         write_atomically(folder / PASSWORDS_FILE, passwords_text(access.passwords).encode(), PRIVATE)
         write_atomically(folder / ACL_FILE, acl_text(denied).encode(), PRIVATE)
+
+    def renew_identity(self, now: datetime) -> None:
+        """Write a new key and certificate of the server's if the last ones, from when this began, are a month old."""
+        if now - self._identified >= IDENTITY_RENEWED_AFTER:
+            write_identity(self._config.folder, self._ca, now)
+            self._identified = now
 
 
 def write_identity(folder: Path, ca: FleetCa, now: datetime) -> Path:

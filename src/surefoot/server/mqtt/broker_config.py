@@ -42,6 +42,7 @@ INFLIGHT_MAX = 20
 # For a robot that is away, and for an ingest process that is slow.
 QUEUED_MESSAGES_MAX = 10_000
 QUEUED_BYTES_MAX = 64 * 1024 * 1024
+MEMORY_BYTES_MAX = 1024 * 1024 * 1024
 # Its next check over HTTPS brings everything to a robot that was away for longer.
 SESSION_LIFE = "7d"
 KEEPALIVE_S_MAX = 1200
@@ -54,7 +55,10 @@ class BrokerConfig:
     """What a generated configuration depends on.
 
     `folder` holds all generated files and what Mosquitto remembers; `host` is where robots connect, empty for all
-    addresses; `server_port` is on the loopback address. `plugin` is `contrib/mosquitto-direct-replies`, if it is built.
+    addresses; `server_port` is on the loopback address. `memory_bytes_max` bounds what one robot can have the broker
+    keep, in retained words or by never reading, and with it what is left for the server.
+
+    `plugin` is `contrib/mosquitto-direct-replies`, if it is built.
     """
 
     folder: Path
@@ -65,6 +69,7 @@ class BrokerConfig:
     password_port: int
     server_port: int
     connections_max: int
+    memory_bytes_max: int = MEMORY_BYTES_MAX
     autosave_s: int = AUTOSAVE_S
     plugin: Path | None = None
 
@@ -85,6 +90,7 @@ def config_text(config: BrokerConfig) -> str:
         f"max_inflight_messages {INFLIGHT_MAX}",
         f"max_queued_messages {QUEUED_MESSAGES_MAX}",
         f"max_queued_bytes {QUEUED_BYTES_MAX}",
+        f"memory_limit {config.memory_bytes_max}",
         # Devices made for AWS IoT ask with QoS 0 too, and while the server is away that has to wait like the rest.
         "queue_qos0_messages true",
         f"max_keepalive {KEEPALIVE_S_MAX}",

@@ -28,6 +28,9 @@ STOP_TIMEOUT_S = 20.0
 SETTLED_S = 1.0
 # Each connection is an open file, and so is each of its listeners, its log and its database.
 FILES_RESERVED = 64
+# Each handshake of a stranger that fails is a line.
+LINES_MAX = 100
+LINES_WITHIN_S = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +133,7 @@ class BrokerProcess:
         while not self._stopping.is_set():
             process = self._start()
             if process is not None:
-                _log_lines(process)
+                _log_lines(process, self._monotonic_s)
                 process.wait()
             if self._stopping.is_set():
                 return
@@ -158,10 +161,17 @@ class BrokerProcess:
                 return None
             self._process = process
             self.starts += 1
-        write_atomically(self._pid_path, b"%d\n" % process.pid, PRIVATE)
+        self._note_pid(process.pid)
         self._allow_files(process.pid)
         log.info("broker-started pid=%d", process.pid)
         return process
+
+    def _note_pid(self, pid: int) -> None:
+        try:
+            write_atomically(self._pid_path, b"%d\n" % pid, PRIVATE)
+        except OSError as error:
+            # A full disk must not end the supervision; only an orphan would not be found.
+            log.warning("broker-pid-unwritten pid=%d error=%s", pid, error.strerror)
 
     def _allow_files(self, pid: int) -> None:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -173,12 +183,19 @@ class BrokerProcess:
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 
-def _log_lines(process: "subprocess.Popen[bytes]") -> None:
+def _log_lines(process: "subprocess.Popen[bytes]", monotonic_s: Callable[[], float]) -> None:
     assert process.stderr is not None  # noqa: S101 - it was opened with one
+    began_s, count = monotonic_s(), 0
     with process.stderr as lines:
         for line in lines:
-            text = line.decode(errors="replace").strip()
-            log.log(_level_of(text), "broker said=%r", text)
+            if monotonic_s() - began_s >= LINES_WITHIN_S:
+                began_s, count = monotonic_s(), 0
+            count += 1
+            if count <= LINES_MAX:
+                text = line.decode(errors="replace").strip()
+                log.log(_level_of(text), "broker said=%r", text)
+            elif count == LINES_MAX + 1:
+                log.warning("broker-says-more: no more than %d lines in %.0f s are told", LINES_MAX, LINES_WITHIN_S)
 
 
 def _level_of(line: str) -> int:

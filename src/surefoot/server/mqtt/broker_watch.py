@@ -96,11 +96,15 @@ class BrokerWatch:
             self._cut_due()
 
     def ask(self) -> None:
-        """Ask the broker now and then whether it still answers, and end it when it has not for long."""
+        """Ask the broker now and then whether it still answers, and end it when it has not for long.
+
+        The server's own certificate is renewed in time for that.
+        """
         now_s = self._now_s()
         if now_s < self._ask_at_s:
             return
         self._ask_at_s = now_s + ASK_EVERY_S
+        self._files.renew_identity(datetime.fromtimestamp(now_s, UTC))
         try:
             self._cut(NOBODY)
         except Interrupted:

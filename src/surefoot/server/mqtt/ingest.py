@@ -15,11 +15,12 @@ from surefoot.fleet.health import take_health
 from surefoot.fleet.model import Robot
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.presence import take_online
+from surefoot.server.mqtt.allowance import Allowance
 from surefoot.server.mqtt.answers import publish_answer
 from surefoot.server.mqtt.client import MqttClient
 from surefoot.server.services import Services
 from surefoot.wire import limits
-from surefoot.wire.errors import Refused
+from surefoot.wire.errors import Interrupted, Refused
 from surefoot.wire.health import parse_health
 from surefoot.wire.offer import Answer
 from surefoot.wire.report import parse_report
@@ -31,6 +32,10 @@ MISMATCH = "robot-mismatch"
 UNKNOWN = "unknown-robot"
 REVOKED_ROBOT = "revoked-robot"
 STRANGE_TOPIC = "strange-topic"
+TOO_MANY = "too-many"
+
+# The windows of hours that waited while a robot or the store was away, and more reports than any update takes.
+MOST, PERIOD_S = 600, 60.0
 
 BYTES_MAX = {REPORT: limits.REPORT_BYTES_MAX, HEALTH: limits.HEALTH_BYTES_MAX, ONLINE: 1}
 # Nobody is online whose retained word was cleared.
@@ -59,12 +64,21 @@ class Ingest:
         services: What it works with.
         client: Where answers are published.
         watcher: Who hears which robots are online.
+        monotonic_s: A clock that never steps.
     """
 
-    def __init__(self, services: Services, client: MqttClient, watcher: Watcher) -> None:
+    def __init__(
+        self,
+        services: Services,
+        client: MqttClient,
+        watcher: Watcher,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._services = services
         self._client = client
         self._watcher = watcher
+        self._monotonic_s = monotonic_s
+        self._allowance = Allowance(MOST, PERIOD_S)
         self._figures = services.metrics.mqtt
         # As robots said it last, and of those of the fleet who is there.
         self._online: dict[str, bool] = {}
@@ -94,11 +108,17 @@ class Ingest:
         try:
             if leaf not in self._takers:
                 raise BadMessage(STRANGE_TOPIC, "Nobody listens there.")
+            if not self._allowance.takes(robot_id, self._monotonic_s()):
+                raise BadMessage(TOO_MANY, f"More than {MOST} within {PERIOD_S:.0f} s are not taken.")
             if len(payload) > BYTES_MAX[leaf]:
                 raise BadMessage(TOO_LARGE, f"It has {len(payload)} bytes: at most {BYTES_MAX[leaf]} are taken.")
             await self._takers[leaf](robot_id, payload)
         except BadMessage as error:
             self._figures.refused(error.reason, robot_id, str(error))
+        except Interrupted:
+            # It comes again, however long that takes.
+            self._allowance.gives_back(robot_id)
+            raise
         except Refused as error:
             reason = MALFORMED if error.code.endswith("-format") else error.code
             self._figures.refused(reason, robot_id, error.message)
@@ -143,7 +163,9 @@ class Ingest:
         self._watcher.set_online(robot_id, self._online[robot_id])
 
     def _store_online(self, rows: Rows, robot_id: str) -> None:
-        known_robot(rows, robot_id)
+        # Who was revoked is cut off, and that is no silence.
+        if self._online[robot_id]:
+            known_robot(rows, robot_id)
         # Stored late it must not undo what came since.
         take_online(rows, robot_id, self._online[robot_id], self._services.now_s())
 

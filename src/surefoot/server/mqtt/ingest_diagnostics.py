@@ -17,7 +17,16 @@ import msgspec
 
 from surefoot.fleet.health import take_folded
 from surefoot.fleet.ports import Rows
-from surefoot.server.mqtt.ingest import MALFORMED, STRANGE_TOPIC, TOO_LARGE, BadMessage, check_own, known_robot
+from surefoot.server.mqtt.allowance import Allowance
+from surefoot.server.mqtt.ingest import (
+    MALFORMED,
+    STRANGE_TOPIC,
+    TOO_LARGE,
+    TOO_MANY,
+    BadMessage,
+    check_own,
+    known_robot,
+)
 from surefoot.server.services import Services
 from surefoot.wire import limits
 from surefoot.wire.diagnostics import Diagnostics, diagnostics_from_object
@@ -27,6 +36,8 @@ from surefoot.wire.health_fold import HealthFold
 from surefoot.wire.topics import DIAGNOSTICS, fits_topic
 
 WINDOW_S = 60
+# Of one robot, in a second: several bridges, or one that was held up for a while.
+BYTES_MOST, PERIOD_S = 4 * limits.DIAGNOSTICS_BYTES_MAX, 1.0
 # Of a robot that was not heard for this long nothing is kept.
 FORGET_S = 600.0
 # Robots in one transaction.
@@ -83,11 +94,13 @@ class Folder:
         self._services = services
         self._monotonic_s = monotonic_s
         self._figures = services.metrics.mqtt
+        self._allowance = Allowance(BYTES_MOST, PERIOD_S)
         self._foldings: dict[str, _Folding] = {}
         # Robots by the second of the minute in which they are stored.
         self._slots: list[set[str]] = [set() for _ in range(WINDOW_S)]
         self._next_slot: int | None = None
-        self._send_windows: set[str] = set()
+        # When each robot that folds for itself sent its last window.
+        self._send_windows: dict[str, float] = {}
         # Whose windows a trigger must see at once.
         self.urgent: set[str] = set()
         self._waiting: deque[tuple[str, HealthSums, float]] = deque(maxlen=WAITING_MAX)
@@ -100,6 +113,8 @@ class Folder:
     def take(self, robot_id: str, payload: bytes, now_s: float) -> bool:
         """Fold a message of a robot that came now; return whether it counted."""
         try:
+            if not self._allowance.takes(robot_id, now_s, len(payload)):
+                raise BadMessage(TOO_MANY, f"More than {BYTES_MOST} bytes in a second are not taken.")
             if len(payload) > limits.DIAGNOSTICS_BYTES_MAX:
                 raise BadMessage(TOO_LARGE, f"It has {len(payload)} bytes.")
             said = diagnostics_from_object(_decode(payload), _make)
@@ -124,9 +139,14 @@ class Folder:
 
     def sends_windows(self, robot_id: str) -> None:
         """Note that a robot folds for itself; what was folded for it so far is in its own window."""
-        if robot_id not in self._send_windows:
-            self._send_windows.add(robot_id)
+        if not self._folds_itself(robot_id):
             self._drop(robot_id)
+        self._send_windows[robot_id] = self._monotonic_s()
+
+    def _folds_itself(self, robot_id: str) -> bool:
+        # The release that it went back to may send none.
+        sent_s = self._send_windows.get(robot_id)
+        return sent_s is not None and self._monotonic_s() - sent_s < FORGET_S
 
     def take_urgent(self) -> None:
         """Let what is urgent wait for `store` no longer than it has to."""
@@ -166,7 +186,7 @@ class Folder:
             heard_at_s = wall_s - (now_s - folding.heard_s)
             sums = folding.fold.take(now_s)
             folding.begun_s, folding.is_new = now_s, False
-            if robot_id not in self._send_windows:
+            if not self._folds_itself(robot_id):
                 self._waiting.append((robot_id, sums, heard_at_s))
             elif sums.stops_other:
                 self._waiting.append((robot_id, _only_stops(sums), heard_at_s))

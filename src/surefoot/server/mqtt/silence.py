@@ -10,10 +10,13 @@ Time is given, in seconds of a clock that never steps; what processes tell each 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 # A minute, and what two clocks may make of it.
 SILENCE_S = 61.0
+# A broker that died cut off the robots too, and does not know it: they have so long to come back. The library of most
+# bridges pauses for up to two minutes between its tries.
+RETURN_S = 150.0
 # How long the others have to answer.
 ANSWER_S = 1.0
 # Robots in one question: question and answer stay far below what a broker takes.
@@ -48,8 +51,14 @@ class SilenceTable:
         self._known: set[str] = set()
 
     def listen(self, now_s: float) -> None:
-        """Begin to listen anew: what was said in between was said to nobody."""
+        """Begin to listen anew: what was said in between was said to nobody, and robots may have to come back first."""
         self._listening_since_s = now_s
+        until_s = now_s + RETURN_S - SILENCE_S
+        self._told = dict.fromkeys((*self._heard, *self._told, *self._asked), until_s)
+        self._told_order = [(until_s, robot_id) for robot_id in self._told]
+        heapify(self._told_order)
+        self._heard.clear()
+        self._asked.clear()
 
     def set_online(self, robot_id: str, online: bool, now_s: float) -> None:
         """Note that a robot came online, which counts as heard, or went offline, which no silence is."""
