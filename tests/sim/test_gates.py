@@ -2,9 +2,12 @@ import random
 
 import pytest
 
+from surefoot.rollout.first_event import RiskSet
+from surefoot.rollout.gate import Ended, GateFacts
+from surefoot.rollout.metrics import Metric
 from surefoot.rollout.ramp import Ramp
 from surefoot.sim.gate_fleet import Effect, Fleet, Habits, RunningSums, poisson
-from surefoot.sim.gate_rivals import Rival
+from surefoot.sim.gate_rivals import Rival, Rivals
 from surefoot.sim.gates import OURS, play
 
 
@@ -79,3 +82,10 @@ def test_poisson_numbers_have_their_mean_and_variance(mean: float) -> None:
     found = sum(drawn) / 4000
     assert found == pytest.approx(mean, abs=5 * (mean / 4000) ** 0.5)
     assert sum((number - found) ** 2 for number in drawn) / 4000 == pytest.approx(mean, rel=0.15)
+
+
+def test_a_rule_halts_once() -> None:
+    ends = {Metric.NOT_RETURNED: Ended(failed=0, ended=20), Metric.INSTALL_FAILED: Ended(failed=5, ended=20)}
+    nobody = {Metric.SILENT: (RiskSet(updated=20, others=20, updated_events=0, others_events=0),)}
+    facts, rivals = GateFacts(hours=0.25, outcomes=ends, first_events=nobody), Rivals()
+    assert [rivals.halted(facts) for _ in range(2)] == [{Rival.FAILED_SHARE}, set()]

@@ -28,14 +28,17 @@ class Rival(StrEnum):
 
 @dataclass(slots=True, kw_only=True)
 class Rivals:
-    """The rules' running sums, and which of them have halted."""
+    """The rules' running sums, and which of them have halted; who has is not asked again."""
 
     failed: int = 0
     ended: int = 0
     events: dict[Metric, list[float]] = field(default_factory=dict)
+    done: set[Rival] = field(default_factory=set)
 
     def halted(self, facts: GateFacts) -> set[Rival]:
-        """Take one window into account and return the rules that halt now."""
+        """Take one window into account and return the rules that halt now for the first time."""
+        if len(self.done) == len(Rival):
+            return set()
         self._add(facts)
         found = set()
         if self.ended >= ENDED_MIN and self.failed > FAILED_SHARE_MAX * self.ended:
@@ -45,8 +48,10 @@ class Rivals:
             enough = robots >= ROBOTS_MIN and updated >= EVENTS_MIN
             if enough and updated * others_time > RATIO_MAX * others * updated_time:
                 found.add(Rival.RATIO)
-        if self._is_significant(facts):
+        if Rival.T_TEST not in self.done and self._is_significant(facts):
             found.add(Rival.T_TEST)
+        found -= self.done
+        self.done |= found
         return found
 
     def _add(self, facts: GateFacts) -> None:

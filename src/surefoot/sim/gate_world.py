@@ -133,27 +133,34 @@ class World:
         return RateFacts(windows=tuple(windows), spreads=tuple(spreads))
 
     def _means(self, window: int) -> dict[Metric, tuple[MeanStratum, ...]]:
-        gauss = self.dice.gauss
-        for robot in range(window % CYCLE_WINDOWS, self.fleet.robots, CYCLE_WINDOWS):
-            arm = self.arm[robot]
-            if arm not in (OTHER, UPDATED):
-                continue
-            done = self.cycles[robot] = self.cycles[robot] + 1
-            for metric in MEANS:
-                deviation = DEVIATIONS[metric][1]
-                before = self.level[metric][robot]
-                after = before + (self.fleet.lasting[metric][robot] + gauss(0.0, deviation) - before) / done
-                self.level[metric][robot] = after
-                sums = self.levels[metric][self.fleet.stratum[robot]][arm == OTHER]
-                sums[0] += done == 1
-                sums[1] += after - (before if done > 1 else 0.0)
-                sums[2] += after * after - (before * before if done > 1 else 0.0)
+        cycling = range(window % CYCLE_WINDOWS, self.fleet.robots, CYCLE_WINDOWS)
+        watched = [robot for robot in cycling if self.arm[robot] in (OTHER, UPDATED)]
+        for robot in watched:
+            self.cycles[robot] += 1
+        for metric in MEANS:
+            self._end_cycles(metric, watched)
         return {
             metric: tuple(
                 MeanStratum(updated=_levels(updated), others=_levels(others)) for updated, others in self.levels[metric]
             )
             for metric in MEANS
         }
+
+    def _end_cycles(self, metric: Metric, robots: list[int]) -> None:
+        # Half of all work is here, so what the loop needs is looked up once.
+        arm, cycles, stratum = self.arm, self.cycles, self.fleet.stratum
+        level, lasting, levels = self.level[metric], self.fleet.lasting[metric], self.levels[metric]
+        gauss, deviation = self.dice.gauss, DEVIATIONS[metric][1]
+        for robot in robots:
+            done = cycles[robot]
+            before = level[robot]
+            sums = levels[stratum[robot]][arm[robot] == OTHER]
+            level[robot] = after = before + (lasting[robot] + gauss(0.0, deviation) - before) / done
+            if done == 1:
+                sums[0] += 1
+                before = 0.0
+            sums[1] += after - before
+            sums[2] += after * after - before * before
 
     def _offer(self, window: int, log_pooled: float) -> dict[Metric, Ended]:
         self._settle(window)

@@ -19,6 +19,21 @@ class MemoryEngineRows:
 
     _tables: dict[str, dict[Any, Any]]
 
+    def newest_assignment(self, robot_id: str) -> Assignment | None:
+        return self._tables["assignments"].get(self._tables["newest"].get(robot_id))
+
+    def assignment_for(self, rollout_id: str, robot_id: str) -> Assignment | None:
+        return self._tables["assignments"].get(self._tables["by_rollout"].get((rollout_id, robot_id)))
+
+    def assignments(self, rollout_id: str) -> list[Assignment]:
+        return sorted(self._of(rollout_id), key=lambda assignment: assignment.robot_id)
+
+    def count_open(self, rollout_id: str) -> int:
+        return self._tables["open"].get(rollout_id) or 0
+
+    def count_by_status(self, rollout_id: str) -> dict[Status, int]:
+        return dict(Counter(assignment.status for assignment in self._of(rollout_id)))
+
     def assignments_to_judge(self, rollout_id: str, now_s: float) -> list[Assignment]:
         found = [
             known
@@ -113,3 +128,6 @@ class MemoryEngineRows:
 
     def _newest(self, robot_id: str) -> Assignment | None:
         return self._tables["assignments"].get(self._tables["newest"].get(robot_id))
+
+    def _of(self, rollout_id: str) -> list[Assignment]:
+        return [known for known in self._tables["assignments"].values() if known.rollout_id == rollout_id]

@@ -6,10 +6,12 @@ promises after every write.
 
 # ruff: noqa: D102 - the port says what each method does
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import fields, replace
+from itertools import islice
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from surefoot.fleet.model import (
@@ -21,7 +23,6 @@ from surefoot.fleet.model import (
     Robot,
     RobotView,
     Rollout,
-    Status,
 )
 from surefoot.fleet.ports import Rows
 from surefoot.sim.memory_engine_rows import MemoryEngineRows
@@ -36,6 +37,8 @@ Change = tuple[Any, Any]
 Tables = dict[str, dict[Any, Any]]
 # What a value of a kind refers to, and by which of its fields.
 _REFERS: dict[type, tuple[tuple[type, str], ...]] = {Release: ((Key, "key_id"),), Rollout: ((Release, "release_id"),)}
+# The first field of each kind, which takes long to look up.
+_KEY_NAMES: dict[type, str] = {}
 
 
 def _name_of(kind: type) -> str:
@@ -43,7 +46,10 @@ def _name_of(kind: type) -> str:
 
 
 def _key_of(value: Any) -> Any:
-    return getattr(value, fields(value)[0].name)
+    kind = type(value)
+    if kind not in _KEY_NAMES:
+        _KEY_NAMES[kind] = fields(kind)[0].name
+    return getattr(value, _KEY_NAMES[kind])
 
 
 class MemoryRows(MemoryEngineRows):
@@ -98,12 +104,17 @@ class MemoryRows(MemoryEngineRows):
         after: object = None,
         **equals: object,
     ) -> list[V]:
-        table = self._tables[_name_of(kind)]
-        keys = list(table)[::-1] if newest_first else list(table)
-        if after is not None:
-            keys = keys[keys.index(after) + 1 :] if after in table else []
-        values: list[V] = [table[key] for key in keys]
-        return [value for value in values if all(getattr(value, name) == equals[name] for name in equals)][:limit]
+        table: dict[Any, V] = self._tables[_name_of(kind)]
+        keys: Iterator[Any] = reversed(table) if newest_first else iter(table)
+        # The iterator stops behind the key that it found; where there is none, nothing is left of it.
+        if after is not None and after not in keys:
+            return []
+        values = (table[key] for key in keys)
+        if equals:
+            get, wanted = attrgetter(*equals), tuple(equals.values())
+            found = (value for value in values if get(value) == (wanted if len(wanted) > 1 else wanted[0]))
+            return list(islice(found, limit))
+        return list(islice(values, limit))
 
     def robot(self, robot_id: str) -> Robot | None:
         return self._tables["robots"].get(robot_id)
@@ -155,36 +166,25 @@ class MemoryRows(MemoryEngineRows):
     def history(self, robot_id: str, limit: int) -> list[HistoryEntry]:
         return list(self._tables["history"].get(robot_id, ())[::-1][:limit])
 
-    def newest_assignment(self, robot_id: str) -> Assignment | None:
-        return self._tables["assignments"].get(self._tables["newest"].get(robot_id))
-
-    def assignment_for(self, rollout_id: str, robot_id: str) -> Assignment | None:
-        return self._tables["assignments"].get(self._tables["by_rollout"].get((rollout_id, robot_id)))
-
-    def assignments(self, rollout_id: str) -> list[Assignment]:
-        return sorted(self._of(rollout_id), key=lambda assignment: assignment.robot_id)
-
-    def count_open(self, rollout_id: str) -> int:
-        return sum(assignment.is_open for assignment in self._of(rollout_id))
-
-    def count_by_status(self, rollout_id: str) -> dict[Status, int]:
-        return dict(Counter(assignment.status for assignment in self._of(rollout_id)))
-
     def put_assignment(self, assignment: Assignment) -> None:
         place = (assignment.rollout_id, assignment.robot_id)
         self._require(assignment.rollout_id in self._tables[_name_of(Rollout)])
         self._require(assignment.release_id in self._tables[_name_of(Release)])
         self._require(assignment.robot_id in self._tables["robots"])
         self._require(self._tables["by_rollout"].get(place) in (None, assignment.assignment_id))
-        if assignment.assignment_id not in self._tables["assignments"]:
+        known: Assignment | None = self._tables["assignments"].get(assignment.assignment_id)
+        if known is None:
             self._put("newest", assignment.robot_id, assignment.assignment_id)
             self._put("by_rollout", place, assignment.assignment_id)
+            self._count("offered", assignment.rollout_id, 1)
+        self._count("open", assignment.rollout_id, assignment.is_open - (known is not None and known.is_open))
         self._put("assignments", assignment.assignment_id, assignment)
 
     add_assignment = put_assignment
 
-    def _of(self, rollout_id: str) -> list[Assignment]:
-        return [known for known in self._tables["assignments"].values() if known.rollout_id == rollout_id]
+    def _count(self, table: str, rollout_id: str, more: int) -> None:
+        if more:
+            self._put(table, rollout_id, (self._tables[table].get(rollout_id) or 0) + more)
 
     def _put(self, table: str, key: Any, value: Any) -> None:
         if not self._writable:
