@@ -7,20 +7,22 @@ READY := $(VENV)/ready
 ROS := .venv-ros/ready
 # What the pages load in the browser, pinned by package-lock.json.
 ASSETS := src/surefoot/server/pages/static/vendor/versions.json
+# The vendor's client for Node.js, which tests of AWS IoT Jobs converse with.
+AWS_CLIENT := tests/aws_clients/node_modules/ready
 # Options for the command a target runs, such as: make run ARGS="--robots 50", make test ARGS="tests/wire -k offer"
 ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: setup run test check bench docs screenshots lock clean help
 
-setup: $(READY) $(ASSETS) $(ROS) ## make .venv and .venv-ros with the pinned dependencies, and bring what the tests need of Debian
+setup: $(READY) $(ASSETS) $(AWS_CLIENT) $(ROS) ## make .venv and .venv-ros with the pinned dependencies, and bring what the tests need of Debian
 
 # Programs that tests drive for real. Where this may not install them, those tests fail with the command that does.
 DEBIAN_PACKAGES := openssl rauc squashfs-tools dbus postgresql softhsm2 systemd procps \
-  mosquitto chromium cmake g++
+  mosquitto mosquitto-dev chromium cmake gcc g++ python3-dev
 DEBIAN_PROGRAMS := /usr/bin/openssl /usr/bin/rauc /usr/bin/mksquashfs /usr/bin/dbus-daemon /usr/bin/pg_lsclusters \
   /usr/bin/softhsm2-util /usr/bin/systemd-analyze /usr/bin/ps \
-  /usr/sbin/mosquitto /usr/bin/chromium /usr/bin/cmake /usr/bin/g++
+  /usr/sbin/mosquitto /usr/include/mosquitto_plugin.h /usr/bin/chromium /usr/bin/cmake /usr/bin/g++
 
 # The stamp makes set-up a matter of milliseconds, and of no network, until what it was made from changes.
 $(READY): pyproject.toml requirements.lock
@@ -43,10 +45,14 @@ $(ASSETS): $(READY) scripts/fetch_assets.py package.json package-lock.json
 	@$(BIN)/python scripts/fetch_assets.py
 	@touch $@
 
+$(AWS_CLIENT): $(READY) tests/aws_clients/package-lock.json
+	@$(BIN)/python scripts/fetch_assets.py --install tests/aws_clients
+	@touch $@
+
 run: $(READY) $(ASSETS) ## start the server with a demonstration fleet at https://127.0.0.1:8443
 	@$(BIN)/surefoot demo --data var/demo --port 8443 $(ARGS)
 
-test: $(READY) $(ASSETS) $(ROS) ## run every test, in random order, on all cores
+test: $(READY) $(ASSETS) $(AWS_CLIENT) $(ROS) ## run every test, in random order, on all cores
 	@$(BIN)/pytest --numprocesses auto --dist worksteal $(ARGS)
 
 check: $(READY) ## format, lint, types, import contracts, tables and house rules
@@ -78,7 +84,7 @@ lock: $(READY) ## choose the newest versions pyproject.toml allows and pin them 
 	  pyproject.toml contrib/requirements-build.in
 
 clean: ## remove what make made; what Surefoot keeps in var/ stays
-	rm -rf $(VENV) .venv-ros src/surefoot/server/pages/static/vendor .cache .hypothesis dist
+	rm -rf $(VENV) .venv-ros src/surefoot/server/pages/static/vendor tests/aws_clients/node_modules .cache .hypothesis dist
 	find src tests scripts bench -name __pycache__ -prune -exec rm -rf {} +
 
 help: ## say what there is

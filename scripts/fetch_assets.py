@@ -1,6 +1,7 @@
 """Fetch what the pages load in the browser: by npm, at the versions and digests that package-lock.json pins.
 
-Nothing of it is in the repository; it is put where the server finds it, and from there into the wheel.
+Nothing of it is in the repository; it is put where the server finds it, and from there into the wheel. With `--install
+FOLDER` the packages that a folder pins are installed there instead, for tests.
 """
 
 import json
@@ -20,6 +21,7 @@ ASSETS = {
     "uplot/dist/uPlot.iife.min.js": "uplot.js",
     "uplot/dist/uPlot.min.css": "uplot.css",
 }
+INSTALL = ("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 TIMEOUT_S = 300
 
 
@@ -35,7 +37,7 @@ def main(fetched: Path | None = None) -> None:
             folder = Path(name)
             for source in ("package.json", "package-lock.json"):
                 shutil.copy(ROOT / source, folder / source)
-            _npm("ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", folder=folder)
+            _npm(*INSTALL, folder=folder)
             _take(folder / "node_modules")
     else:
         _take(fetched)
@@ -70,8 +72,11 @@ def _npm(*arguments: str, folder: Path) -> None:
         text=True,
     )
     if done.returncode:
-        sys.exit(f"npm could not fetch the pages' assets: {done.stderr.strip() or done.stdout.strip()}")
+        sys.exit(f"npm could not fetch what is pinned: {done.stderr.strip() or done.stdout.strip()}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if sys.argv[1:] else None)
+    if sys.argv[1:2] == ["--install"]:
+        _npm(*INSTALL, folder=Path(sys.argv[2]))
+    else:
+        main(Path(sys.argv[1]) if sys.argv[1:] else None)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from surefoot.fleet.aws_document import delivery_of, job_id_of, make_document
 from surefoot.fleet.aws_evidence import Active, Runs, Signal, find_row, version_text
 from surefoot.fleet.aws_jobs import JobExecution, cancel, pending
+from surefoot.fleet.aws_own_agent import own_word
 from surefoot.fleet.aws_stream_access import is_taken_back
 from surefoot.fleet.aws_words import JobStatus
 from surefoot.fleet.exchange import exchange
@@ -77,30 +78,35 @@ def meet(
 
 def _report(rows: Rows, robot: Robot, said: tuple[JobExecution, Signal] | None, *, heard: bool) -> Report:
     known = rows.facts(robot.robot_id)
-    own = known if known is not None and known.report.epoch == EPOCH else None
-    if own is None:
+    before = known if known is not None and known.report.epoch == EPOCH else None
+    if before is None:
         first = SlotReport(slot=SLOT, version=None, digest=None, state=wire.CONFIRMED)
         report = _first_report(robot, first)
     else:
         # The same again is no news.
-        report = own.report.replace(seq=own.report.seq + 1) if heard else own.report
+        report = before.report.replace(seq=before.report.seq + 1) if heard else before.report
     if said is None:
         return report
     execution, signal = said
+    own = own_word(execution.details, SLOT)
+    if own is not None:
+        return report.replace(
+            running=own.running, assignment=_assignment(rows, execution, own.state, own.code, own.attempts)
+        )
     row = find_row(signal, ready=execution.ready_details is not None, active=execution.active)
     release = rows.get(Release, execution.release_id)
-    if row.state is None:
-        assignment = None
-    else:
-        assignment = AssignmentReport(
-            id=execution.assignment_id,
-            state=row.state,
-            attempts=len(_executions(rows, robot.robot_id, execution.assignment_id)),
-            received_bytes=0,
-            code=row.code,
-        )
     running = _running(rows, robot, execution, row.runs, release, report.running, confirmed=row.confirmed)
-    return report.replace(running=running, assignment=assignment)
+    return report.replace(running=running, assignment=_assignment(rows, execution, row.state, row.code))
+
+
+def _assignment(
+    rows: Rows, execution: JobExecution, state: str | None, code: str | None, attempts: int | None = None
+) -> AssignmentReport | None:
+    if state is None:
+        return None
+    if attempts is None:
+        attempts = len(_executions(rows, execution.robot_id, execution.assignment_id))
+    return AssignmentReport(id=execution.assignment_id, state=state, attempts=attempts, received_bytes=0, code=code)
 
 
 def _running(

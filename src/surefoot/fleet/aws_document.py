@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from surefoot.fleet.aws_streams import SLOT_FILE, WHOLE_FILE
 from surefoot.fleet.model import Release
 from surefoot.wire.errors import Refused
 from surefoot.wire.formats import ROBO
@@ -76,7 +77,7 @@ def make_document(
     file: dict[str, Any] = {
         "filepath": "/device/updates",
         "filesize": delivery.size_bytes,
-        "fileid": 0,
+        "fileid": SLOT_FILE,
         "certfile": "/certificates/authcert.pem",
         "fileType": 0,
         "sig-sha256-ecdsa": base64.b64encode(signature_der).decode(),
@@ -97,8 +98,10 @@ def make_document(
     }
     room_bytes = REPLY_BYTES_MAX - ENVELOPE_BYTES
     _fits("job document", _size_bytes(document), room_bytes, "bytes")
-    # Our own agent believes nothing else; where it does not fit, only others can take this job.
-    whole = {**document, "surefoot": {**own, "manifest": signed_manifest_to_object(release.manifest)}}
+    # Our own agent believes a manifest alone, and takes the whole file; where that does not fit, others take the job.
+    file_of_ours = {"fileid": WHOLE_FILE, "sha256": release.sha256, "size_bytes": release.size_bytes}
+    manifest = signed_manifest_to_object(release.manifest)
+    whole = {**document, "surefoot": {**own, **file_of_ours, "manifest": manifest}}
     return whole if _size_bytes(whole) <= room_bytes else document
 
 

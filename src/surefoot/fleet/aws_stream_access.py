@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from surefoot.fleet.aws_document import Delivery, delivery_of
 from surefoot.fleet.aws_jobs import JobExecution
 from surefoot.fleet.aws_requests import ROOT, is_job_id, is_thing
-from surefoot.fleet.aws_streams import StreamError, StreamErrorCode
+from surefoot.fleet.aws_streams import WHOLE_FILE, StreamError, StreamErrorCode
 from surefoot.fleet.doors import closed_by
 from surefoot.fleet.model import Assignment, Release, Rollout
 from surefoot.fleet.ports import Rows
@@ -32,10 +32,16 @@ class StreamTopic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streamed:
-    """A file that is streamed: a part of a release's file."""
+    """What is streamed: a release's file, whole or the part that belongs into the slot."""
 
     release: Release
     delivery: Delivery
+
+    def part(self, file_id: int) -> tuple[int, int]:
+        """Return first byte and length of a file of the stream, in the release's file."""
+        if file_id == WHOLE_FILE:
+            return 0, self.release.size_bytes
+        return self.delivery.offset_bytes, self.delivery.size_bytes
 
 
 def parse_stream_topic(topic: str) -> StreamTopic | None:

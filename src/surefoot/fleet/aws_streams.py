@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-FILE_ID = 0
+# What belongs into the slot, and the release's whole file, which our own agent takes: its signature is in there.
+SLOT_FILE, WHOLE_FILE = 0, 1
 STREAM_VERSION = 1
 BLOCK_BYTES_MIN, BLOCK_BYTES_MAX = 256, 131072
 REQUEST_PAYLOAD_BYTES_MAX = 128 * 1024
@@ -62,6 +63,7 @@ class Blocks:
     numbers: tuple[int, ...]
     block_bytes: int
     client_token: str | None
+    file_id: int = SLOT_FILE
 
     def ranges(self, size_bytes: int) -> Iterator[tuple[int, int, int]]:
         """Yield number, first byte and length of each block; only the file's last one is short."""
@@ -76,24 +78,27 @@ def client_token_of(source: dict[str, Any]) -> str | None:
     return token if isinstance(token, str) and len(token) <= CLIENT_TOKEN_CHARS_MAX else None
 
 
-def read_get(source: dict[str, Any], size_bytes: int) -> Blocks:
-    """Return the blocks that a `get` means of a file of this size.
+def read_get(source: dict[str, Any], size_bytes: int, whole_bytes: int | None = None) -> Blocks:
+    """Return the blocks that a `get` means of what belongs into the slot, or of the whole file if that is streamed.
 
     Raises:
         StreamError: with the code that AWS gives for what is wrong.
     """
     token = client_token_of(source)
     try:
-        return _read_get(source, size_bytes, token)
+        sizes = {SLOT_FILE: size_bytes, WHOLE_FILE: whole_bytes}
+        return _read_get(source, sizes, token)
     except StreamError as error:
         raise StreamError(error.code, error.message, token) from None
 
 
-def _read_get(source: dict[str, Any], size_bytes: int, token: str | None) -> Blocks:
+def _read_get(source: dict[str, Any], sizes: dict[int, int | None], token: str | None) -> Blocks:
     if _number(source, "s", STREAM_VERSION) != STREAM_VERSION:
         raise StreamError(StreamErrorCode.VERSION_MISMATCH, f"The stream has version {STREAM_VERSION}.")
-    if _number(source, "f", None) != FILE_ID:
-        raise StreamError(StreamErrorCode.RESOURCE_NOT_FOUND, f"The stream has one file, with id {FILE_ID}.")
+    file_id = _number(source, "f", None)
+    size_bytes = sizes.get(file_id)
+    if size_bytes is None:
+        raise StreamError(StreamErrorCode.RESOURCE_NOT_FOUND, f"The stream has no file with id {file_id}.")
     block_bytes = _number(source, "l", None)
     if not BLOCK_BYTES_MIN <= block_bytes <= BLOCK_BYTES_MAX:
         detail = f"l must be from {BLOCK_BYTES_MIN} to {BLOCK_BYTES_MAX}."
@@ -116,19 +121,19 @@ def _read_get(source: dict[str, Any], size_bytes: int, token: str | None) -> Blo
         numbers = tuple(number for number in wanted if number < total)[: min(count, most)]
     if not numbers:
         raise StreamError(StreamErrorCode.INVALID_REQUEST, "b names no block of the file.")
-    return Blocks(numbers=numbers, block_bytes=block_bytes, client_token=token)
+    return Blocks(numbers=numbers, block_bytes=block_bytes, client_token=token, file_id=file_id)
 
 
 def data_object(blocks: Blocks, number: int, payload: bytes, *, as_json: bool) -> dict[str, Any]:
     """Return the message that carries one block."""
-    value: dict[str, Any] = {"f": FILE_ID, "l": len(payload), "i": number}
+    value: dict[str, Any] = {"f": blocks.file_id, "l": len(payload), "i": number}
     value["p"] = base64.b64encode(payload).decode() if as_json else payload
     return value if blocks.client_token is None else {"c": blocks.client_token, **value}
 
 
 def description_object(size_bytes: int, client_token: str | None) -> dict[str, Any]:
-    """Return the answer to `describe`."""
-    value = {"s": STREAM_VERSION, "d": "", "r": [{"f": FILE_ID, "z": size_bytes}]}
+    """Return the answer to `describe`, which tells of what devices made for AWS IoT look for."""
+    value = {"s": STREAM_VERSION, "d": "", "r": [{"f": SLOT_FILE, "z": size_bytes}]}
     return value if client_token is None else {"c": client_token, **value}
 
 

@@ -20,6 +20,7 @@ CONFIG_FILE = "agent.toml"
 CODE = "refused-agent-config"
 # What is updated: two slots in a directory, a controller over HTTP, or the companion itself through RAUC.
 DRIVERS = ("directory", "controller", "rauc")
+AWS_SCHEME = "aws-iot"
 MQTT_PORT = 8883
 
 
@@ -84,6 +85,11 @@ def read_config(directory: Path) -> AgentConfig:
         raise Refused(CODE, f"{path} names both or none of token_file and certificate_file: name one of them.")
     if config.mqtt is not None:
         mqtt_address(config.mqtt, str(path))
+    if endpoint_of(config.server) is not None and (
+        config.certificate_file is None or config.mqtt is not None or config.metadata_root is not None
+    ):
+        detail = f"{path}: with {AWS_SCHEME}:// goes certificate_file, and neither mqtt nor metadata_root."
+        raise Refused(CODE, detail)
     return config
 
 
@@ -121,6 +127,15 @@ def mqtt_address(url: str, where: str) -> tuple[str, int]:
     if host is None or "@" in url or url.rstrip("/") != f"mqtts://{parts.netloc}":
         raise Refused(CODE, f"{where}: mqtt must be mqtts://host or mqtts://host:port.")
     return host, port
+
+
+def endpoint_of(server: str) -> tuple[str, int] | None:
+    """Return host and port of `aws-iot://HOST` or `aws-iot://HOST:443`, None for what is no such address."""
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(server)
+        if parts.scheme == AWS_SCHEME and parts.hostname is not None:
+            return parts.hostname, parts.port or MQTT_PORT
+    return None
 
 
 def identity_of(config: AgentConfig) -> Identity:

@@ -30,6 +30,8 @@ CLOSE_TIMEOUT_S = 5
 class Connection(Client):
     """One connection that says when it has ended, whatever ended it."""
 
+    packet_bytes_max = PACKET_BYTES_MAX
+
     def __init__(self, robot_id: str) -> None:
         protocol = MQTTProtocolVersion.MQTTv5
         super().__init__(CallbackAPIVersion.VERSION2, client_id=robot_id, protocol=protocol, reconnect_on_failure=False)
@@ -49,7 +51,7 @@ class Connection(Client):
 
     def _sock_recv(self, bufsize: int) -> bytes:
         # The library reads a packet of any length whole, whatever was agreed.
-        if bufsize > PACKET_BYTES_MAX:
+        if bufsize > self.packet_bytes_max:
             raise ConnectionError
         return super()._sock_recv(bufsize)
 

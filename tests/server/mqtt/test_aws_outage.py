@@ -37,16 +37,18 @@ def test_an_outage_of_ten_seconds_in_the_self_test_rolls_nothing_back(field: Job
         accepted = peer.topic("jobs/$next/get/accepted")
         peer.subscribe(accepted)
         before = len(peer.messages)
-        peer.publish(peer.topic("jobs/$next/get"), b'{"clientToken":"first"}')
+        # Some agents ask with QoS 0, which a broker need not keep for anybody.
+        peer._client.publish(peer.topic("jobs/$next/get"), b'{"clientToken":"first"}', qos=0)
+        peer.publish(peer.topic("jobs/$next/get"), b'{"clientToken":"second"}')
         wait_until(lambda: time.monotonic() - killed_s >= OUTAGE_S)
         field.server.start()
         started_s = time.monotonic()
-        wait_until(lambda: any(topic == accepted for topic, _ in peer.messages[before:]))
+        wait_until(lambda: len([topic for topic, _ in peer.messages[before:] if topic == accepted]) == 2)
         answered_s = time.monotonic()
         assert answered_s - started_s < FIRST_ANSWER_S
-        [answer] = [json.loads(payload) for topic, payload in peer.messages[before:] if topic == accepted]
-        assert answer["clientToken"] == "first"
-        assert answer["execution"]["statusDetails"] == {"self_test": "ready", "updatedBy": f"0x{OLD:08x}"}
+        answers = [json.loads(payload) for topic, payload in peer.messages[before:] if topic == accepted]
+        assert [answer["clientToken"] for answer in answers] == ["first", "second"]
+        assert answers[0]["execution"]["statusDetails"] == {"self_test": "ready", "updatedBy": f"0x{OLD:08x}"}
         assert not device.run()
     assert device.running == NEW
     assert not device.is_pending

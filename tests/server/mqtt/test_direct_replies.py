@@ -81,7 +81,7 @@ def test_an_answer_finds_the_client_that_asked_under_another_client_id(broker: M
     topic = "$aws/things/robot-2/jobs/$next/get/accepted"
     with (
         peer(broker.server_port, broker.server_tls(), "server") as server,
-        peer(broker.password_port, broker.tls(), "robot-2", "its token") as robot,
+        peer(broker.password_port, broker.tls(), "robot-2", "its token", client_id="its-own-word") as robot,
     ):
         robot.publish("$aws/things/robot-2/jobs/$next/get", b"{}")
         server.publish(topic, b"answer")

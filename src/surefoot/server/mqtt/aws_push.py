@@ -19,7 +19,7 @@ from surefoot.server.services import Services
 # Devices pushed to side by side.
 TOGETHER = 50
 # New devices looked for at once, after the first look.
-FEW = 1000
+FEW = 100
 
 
 @dataclass(frozen=True, slots=True)

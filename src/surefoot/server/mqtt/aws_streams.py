@@ -60,12 +60,12 @@ class AwsStreams:
         try:
             source = decode(payload, topic.form)
             found = await self._services.read(lambda rows: _find(rows, topic))
-            size_bytes = found.delivery.size_bytes
             if topic.operation == DESCRIBE:
-                value = description_object(size_bytes, client_token_of(source))
+                value = description_object(found.delivery.size_bytes, client_token_of(source))
                 await self._publish(topic, "description", value)
                 return
-            blocks = read_get(source, size_bytes)
+            blocks = read_get(source, found.delivery.size_bytes, found.release.size_bytes)
+            _, size_bytes = found.part(blocks.file_id)
             await self._allow(topic.thing, found, sum(length for _, _, length in blocks.ranges(size_bytes)))
             await self._send(topic, found, blocks)
         except StreamError as error:
@@ -73,9 +73,10 @@ class AwsStreams:
             await self._publish(topic, "rejected", told.to_object())
 
     async def _send(self, topic: StreamTopic, found: Streamed, blocks: Blocks) -> None:
-        release, delivery, sent = found.release, found.delivery, []
-        for number, first, length in blocks.ranges(delivery.size_bytes):
-            span = Span(offset_bytes=delivery.offset_bytes + first, length_bytes=length)
+        release, sent = found.release, []
+        offset_bytes, size_bytes = found.part(blocks.file_id)
+        for number, first, length in blocks.ranges(size_bytes):
+            span = Span(offset_bytes=offset_bytes + first, length_bytes=length)
             try:
                 pieces = self._pieces.of(release.sha256, release.size_bytes, span)
                 block = b"".join([piece async for piece in pieces])
