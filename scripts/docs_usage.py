@@ -1,4 +1,4 @@
-"""The pages of what people set and type: settings, plans and the command line."""
+"""The pages of what people set and type: settings and the command line."""
 
 import contextlib
 import dataclasses
@@ -10,7 +10,6 @@ from typing import Any
 from scripts.docs_markdown import code, doc, fenced, first_sentence, page, table
 
 from surefoot.cli.main import NOUNS, load_noun, main
-from surefoot.rollout import plan
 from surefoot.server.settings import ServerSettings
 from surefoot.shell.agent_config import CONFIG_FILE, AgentConfig
 
@@ -23,14 +22,12 @@ SHARED_INTRO = (
 
 
 def settings() -> str:
-    """Return the page of what can be set about a server, an agent and a plan."""
+    """Return the page of what can be set about a server and an agent."""
     server = [
         (code(f"SUREFOOT_{name.upper()}"), _default(field.default), field.description, _bounds(field.metadata))
         for name, field in ServerSettings.model_fields.items()
     ]
     agent = [(code(field.name), _default_of(field)) for field in dataclasses.fields(AgentConfig)]
-    phase = [(code(field.name), _default_of(field)) for field in dataclasses.fields(plan.Phase)]
-    whole = [(code(field.name), _default_of(field)) for field in dataclasses.fields(plan.Plan)]
     return page(
         "Settings",
         "## Server",
@@ -41,14 +38,6 @@ def settings() -> str:
         "## Agent",
         f"{doc(AgentConfig)} The file is `{CONFIG_FILE}` in the robot's directory; `surefoot agent init` writes it.",
         table(("key", "default"), agent),
-        "## Rollout plan",
-        f"{doc(plan.Plan)} The plan is a YAML file for `surefoot rollout start --plan`.",
-        table(("key", "default"), whole),
-        f"A phase: {_lower(doc(plan.Phase))}",
-        table(("key", "default"), phase),
-        "Without a plan the release goes by this one; the first phase takes the robots named with `--internal`, and is "
-        "left out when none are.",
-        table(("phase", "robots", "soak_s"), _default_phases()),
     )
 
 
@@ -95,14 +84,6 @@ def _help(*words: str) -> str:
     return printed.getvalue()
 
 
-def _default_phases() -> list[tuple[str, str, str]]:
-    phases = plan.default_plan(("robot-001",)).phases
-    return [
-        (code(phase.name), "those named" if phase.robots else f"{phase.percent} %", code(f"{phase.soak_s:g}"))
-        for phase in phases
-    ]
-
-
 def _bounds(metadata: list[Any]) -> str:
     words = {"ge": "at least", "gt": "above", "le": "at most"}
     return ", ".join(
@@ -126,7 +107,3 @@ def _default(value: Any) -> str:
             return code(f"{value:g}")
         case _:
             return code(value)
-
-
-def _lower(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]

@@ -1,5 +1,6 @@
 """Keys that lie elsewhere: a real SoftHSM2 token, moto's key management, a Vault in this process."""
 
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -183,8 +184,10 @@ def test_a_key_in_aws_of_another_kind_is_refused(spec: str) -> None:
 
 
 def test_a_key_management_that_refuses_or_is_not_there_is_a_refusal(
-    aws: ThreadedMotoServer, capfd: pytest.CaptureFixture[str]
+    aws: ThreadedMotoServer, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Whatever other tests of this process left to the root logger.
+    monkeypatch.setattr(logging.getLogger("securesystemslib"), "propagate", False)
     with pytest.raises(Refused, match="NotFoundException") as refused:
         open_signer("awskms:nothing")
     assert refused.value.code == "refused-signer"
