@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -177,13 +178,15 @@ def test_a_file_keeps_what_was_programmed_when_the_process_is_killed(tmp_path: P
     flash.close()
 
 
-def test_a_file_takes_no_room_for_what_is_erased(tmp_path: Path) -> None:
-    path = tmp_path / "robot.flash"
-    flash = Flash(8 << 20, path=path)
-    flash.erase(0, 8 << 20)
-    flash.write(0, b"a" * 5000)
-    flash.close()
-    assert path.stat().st_blocks * 512 < 100_000
+def test_a_file_takes_no_room_for_what_is_erased() -> None:
+    # On a disk: a file system in memory may hand out two megabytes at a time.
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        path = Path(folder) / "robot.flash"
+        flash = Flash(8 << 20, path=path)
+        flash.erase(0, 8 << 20)
+        flash.write(0, b"a" * 5000)
+        flash.close()
+        assert path.stat().st_blocks * 512 < 100_000
 
 
 def test_a_file_of_another_size_is_not_used(tmp_path: Path) -> None:

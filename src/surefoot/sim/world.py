@@ -207,6 +207,8 @@ def _plan(robots: int) -> Plan:
         attempts_max=ATTEMPTS_MAX,
         failures_max=robots // 10,
         silence_deadline_s=HOUR_S,
+        # Its waves wait for robots to have settled for an hour, and a world ends before that.
+        ramp=None,
     )
 
 
