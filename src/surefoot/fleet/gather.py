@@ -6,15 +6,13 @@ from enum import StrEnum
 
 from surefoot.fleet.health import RobotHealth, return_deadline_s
 from surefoot.fleet.judge import judge_for, record_verdict
-from surefoot.fleet.model import Assignment, Lacking, Release, Rollout, Status
+from surefoot.fleet.model import Assignment, Release, Rollout, Status
 from surefoot.fleet.pins import kept_from
 from surefoot.fleet.ports import Rows
 from surefoot.rollout.decide import RolloutFacts
 from surefoot.rollout.door import Door, refusal
 from surefoot.rollout.membership import position
-from surefoot.wire.errors import Refused
 from surefoot.wire.report import STAGED
-from surefoot.wire.version import Version
 
 # A robot in one of these has come to the end of its assignment for now and holds no phase up.
 _SETTLED = (Status.INSTALLED, Status.REFUSED, Status.DRIFTED, Status.SUPERSEDED)
@@ -188,16 +186,9 @@ def _count_without(rows: Rows, rollout: Rollout, release: Release, now_s: float)
             continue
         if robot.heard_at_s is None or now_s - robot.heard_at_s > rollout.plan.silence_deadline_s:
             unheard += 1
-        elif recalled is not None or refusal(door, robot.robot_id, _version(robot)) is None:
+        elif recalled is not None or refusal(door, robot.robot_id, robot.version) is None:
             unreached += 1
     return unreached, unheard
-
-
-def _version(robot: Lacking) -> Version | None:
-    try:
-        return Version.parse(robot.running_version or "")
-    except Refused:
-        return None
 
 
 def _newer_rollout_ids(rows: Rows, rollout: Rollout) -> set[str]:

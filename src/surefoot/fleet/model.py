@@ -77,10 +77,7 @@ class Facts:
     @property
     def running_version(self) -> Version | None:
         """The version the robot names for its running image, where that is a version at all."""
-        try:
-            return Version.parse(self.report.running.version or "")
-        except Refused:
-            return None
+        return _version_of(self.report.running.version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +199,11 @@ class Lacking:
     running_digest: str | None
     newest_rollout_id: str | None
 
+    @property
+    def version(self) -> Version | None:
+        """The version the robot names for its running image, where that is a version at all."""
+        return _version_of(self.running_version)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RobotCount:
@@ -222,3 +224,10 @@ class AssignmentCount:
     status: Status
     is_open: bool
     count: int
+
+
+def _version_of(named: str | None) -> Version | None:
+    try:
+        return Version.parse(named or "")
+    except Refused:
+        return None

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from itertools import islice
 
 from surefoot.fleet.doors import closed_by, depends_on_time, held_for, is_wave_full
-from surefoot.fleet.model import Lacking, Release, Rollout, Status
+from surefoot.fleet.model import Release, Rollout, Status
 from surefoot.fleet.pins import kept_from
 from surefoot.fleet.ports import Rows
 from surefoot.rollout.door import Door, refusal
 from surefoot.wire.codes import CODES, NAMED_REFUSALS
 from surefoot.wire.errors import Refused
-from surefoot.wire.version import Version
 
 # A larger fleet is counted as far as this: a person looks at the figures again and again.
 COUNTED_MAX = 20_000
@@ -95,7 +94,7 @@ def _without(rows: Rows, rollout: Rollout, release: Release, now_s: float) -> li
             # Not this rollout's business any more.
             code = None
         else:
-            code = refusal(door, robot.robot_id, _version(robot), is_pinned=robot.robot_id in kept)
+            code = refusal(door, robot.robot_id, robot.version, is_pinned=robot.robot_id in kept)
             if code is None and (
                 robot.heard_at_s is None or now_s - robot.heard_at_s > rollout.plan.silence_deadline_s
             ):
@@ -110,10 +109,3 @@ def _without(rows: Rows, rollout: Rollout, release: Release, now_s: float) -> li
 def _newer(rows: Rows, rollout: Rollout) -> set[str]:
     known = [other.rollout_id for other in rows.find(Rollout, newest_first=True, sku=rollout.sku)]
     return set(known[: known.index(rollout.rollout_id)])
-
-
-def _version(robot: Lacking) -> Version | None:
-    try:
-        return Version.parse(robot.running_version or "")
-    except Refused:
-        return None

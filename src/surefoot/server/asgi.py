@@ -5,7 +5,9 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
-from starlette.types import Receive, Send
+from starlette.datastructures import MutableHeaders
+from starlette.responses import Response as StarletteResponse
+from starlette.types import Message, Receive, Send
 
 from surefoot.wire.errors import Interrupted, Refused
 
@@ -114,3 +116,22 @@ async def _until_gone(receive: Receive) -> None:
 
 def _too_large(bytes_max: int) -> Refused:
     return Refused("refused-body-too-large", f"The body is too large: send at most {bytes_max} bytes.")
+
+
+def to_starlette(response: Response) -> StarletteResponse:
+    """Return the response as the frameworks behind the gates send it."""
+    headers = {name.decode(): value.decode() for name, value in response.headers.items()}
+    return StarletteResponse(status_code=response.status, headers=headers, content=response.body)
+
+
+def with_headers(send: Send, headers: Mapping[str, str]) -> Send:
+    """Return a `send` that adds these headers to every answer that does not set them itself."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            said = MutableHeaders(scope=message)
+            for name, value in headers.items():
+                said.setdefault(name, value)
+        await send(message)
+
+    return sending

@@ -60,7 +60,7 @@ class MemoryEngineRows:
     def robots_without(self, rollout_id: str, sku: str) -> Iterator[Lacking]:
         for robot_id, robot in sorted(self._tables["robots"].items()):
             if robot.sku == sku and (rollout_id, robot_id) not in self._tables["by_rollout"]:
-                facts, newest = self._tables["facts"].get(robot_id), self._newest(robot_id)
+                facts, newest = self._tables["facts"].get(robot_id), self.newest_assignment(robot_id)
                 yield Lacking(
                     robot_id=robot_id,
                     heard_at_s=None if facts is None else facts.heard_at_s,
@@ -72,7 +72,7 @@ class MemoryEngineRows:
     def count_robots(self) -> list[RobotCount]:
         counted: Counter[tuple[str, Status | None, str | None]] = Counter()
         for robot_id, robot in self._tables["robots"].items():
-            facts, newest = self._tables["facts"].get(robot_id), self._newest(robot_id)
+            facts, newest = self._tables["facts"].get(robot_id), self.newest_assignment(robot_id)
             version = None if facts is None else facts.report.running.version
             counted[robot.sku, None if newest is None else newest.status, version] += 1
         return [
@@ -125,9 +125,6 @@ class MemoryEngineRows:
         known = self._tables["assignments"].values()
         took_s = [one.installed_at_s - one.assigned_at_s for one in known if one.installed_at_s is not None]
         return sum(took_s) / len(took_s) if took_s else None
-
-    def _newest(self, robot_id: str) -> Assignment | None:
-        return self._tables["assignments"].get(self._tables["newest"].get(robot_id))
 
     def _of(self, rollout_id: str) -> list[Assignment]:
         return [known for known in self._tables["assignments"].values() if known.rollout_id == rollout_id]

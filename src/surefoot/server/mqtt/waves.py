@@ -11,11 +11,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from surefoot.fleet.doors import closed_by
-from surefoot.fleet.model import Lacking, Release, Rollout, RolloutState
+from surefoot.fleet.model import Release, Rollout, RolloutState
 from surefoot.fleet.ports import Rows
 from surefoot.rollout.door import Door, refusal
-from surefoot.wire.errors import Refused
-from surefoot.wire.version import Version
 
 # A robot is called again by the same rollout after this at the earliest.
 CALL_AGAIN_S = 600.0
@@ -128,13 +126,6 @@ def _behind_the_door(rows: Rows, rollout: Rollout, release: Release) -> Iterator
         if recalled is not None and robot.running_digest != recalled.digest:
             continue
         # The way back leads downwards.
-        version = None if recalled is not None else _version(robot)
+        version = None if recalled is not None else robot.version
         if refusal(door, robot.robot_id, version) is None:
             yield robot.robot_id
-
-
-def _version(robot: Lacking) -> Version | None:
-    try:
-        return Version.parse(robot.running_version or "")
-    except Refused:
-        return None

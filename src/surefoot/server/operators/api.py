@@ -10,8 +10,8 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-import surefoot.server.asgi as surefoot_asgi
 from surefoot.server import health
+from surefoot.server.asgi import to_starlette
 from surefoot.server.operators import accounts as operator_accounts
 from surefoot.server.operators import audit as operator_audit
 from surefoot.server.operators import enrolment as enrolment_api
@@ -88,13 +88,8 @@ def _operation_id(route: APIRoute) -> str:
     return route.name
 
 
-def _to_starlette(response: surefoot_asgi.Response) -> Response:
-    headers = {name.decode(): value.decode() for name, value in response.headers.items()}
-    return Response(status_code=response.status, headers=headers, content=response.body)
-
-
 def _on_error(request: Request, error: Exception) -> Response:
-    return _to_starlette(problem_of(error, f"{request.method} {request.url.path}"))
+    return to_starlette(problem_of(error, f"{request.method} {request.url.path}"))
 
 
 def _on_validation_error(_request: Request, error: Exception) -> Response:
@@ -102,12 +97,12 @@ def _on_validation_error(_request: Request, error: Exception) -> Response:
     first = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": (), "msg": "malformed"}
     where = ".".join(str(part) for part in first["loc"])
     refused = Refused("refused-request-format", f"The request is malformed at {where}: {first['msg']}.")
-    return _to_starlette(problem_response(refused))
+    return to_starlette(problem_response(refused))
 
 
 def _on_http_error(request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException) and error.status_code == HTTPStatus.NOT_FOUND:
-        return _to_starlette(problem_response(unknown_path()))
+        return to_starlette(problem_response(unknown_path()))
     if isinstance(error, HTTPException) and error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        return _to_starlette(wrong_method(", ".join(allowed_methods(request.app, request.url.path))))
-    return _to_starlette(problem_response(Refused("refused-request-format", "The request cannot be read: correct it.")))
+        return to_starlette(wrong_method(", ".join(allowed_methods(request.app, request.url.path))))
+    return to_starlette(problem_response(Refused("refused-request-format", "The request cannot be read: correct it.")))

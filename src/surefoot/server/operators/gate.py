@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from surefoot.fleet.access import ApiToken, Session
 from surefoot.fleet.accounts import BOOTSTRAP
 from surefoot.fleet.ports import Rows
-from surefoot.server.asgi import ClientGone, read_body, send_response
+from surefoot.server.asgi import ClientGone, read_body, send_response, with_headers
 from surefoot.server.operators.permissions import PERMISSIONS_OF, Actor, How, Role, find_actor
 from surefoot.server.operators.sessions import SAFE_METHODS, check_csrf, cookie_of, session_holder
 from surefoot.server.problems import problem_of
@@ -57,7 +56,7 @@ class OperatorGate:
         """Pass the request on with its actor in the scope's state, or answer with a problem document."""
         headers = dict(scope["headers"])
         path: str = scope["path"]
-        send = _with_safe_headers(send)
+        send = with_headers(send, SAFE_HEADERS)
         try:
             needs_actor = path.startswith(PREFIX) and path not in OPEN_PATHS
             if needs_actor or (path == METRICS_PATH and self._services.settings.metrics_need_token):
@@ -123,17 +122,6 @@ async def actor_by_session(services: Services, cookie: str) -> Actor:
     if known.note_use:
         await services.write(note)
     return known.actor
-
-
-def _with_safe_headers(send: Send) -> Send:
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in SAFE_HEADERS.items():
-                headers.setdefault(name, value)
-        await send(message)
-
-    return sending
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

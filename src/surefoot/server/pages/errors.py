@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-import surefoot.server.asgi as surefoot_asgi
+from surefoot.server.asgi import to_starlette
 from surefoot.server.pages.rendering import render
 from surefoot.server.problems import TITLES, problem_of, status_of
 from surefoot.wire.errors import SurefootError
@@ -18,7 +18,7 @@ def error_response(request: Request, error: Exception) -> Response:
     """
     problem = problem_of(error, f"{request.method} {request.url.path}")
     if "text/html" not in request.headers.get("accept", ""):
-        return _to_starlette(problem)
+        return to_starlette(problem)
     return render(
         request,
         "error.html",
@@ -32,8 +32,3 @@ def error_response(request: Request, error: Exception) -> Response:
 def status_for(error: SurefootError | None) -> int:
     """Return the status of a page that shows a form anew, with the error if there is one."""
     return 200 if error is None else status_of(error)
-
-
-def _to_starlette(response: surefoot_asgi.Response) -> Response:
-    headers = {name.decode(): value.decode() for name, value in response.headers.items()}
-    return Response(status_code=response.status, headers=headers, content=response.body)

@@ -6,13 +6,12 @@ from functools import partial
 from urllib.parse import parse_qs, quote
 
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from surefoot.server.asgi import ClientGone, read_body
+from surefoot.server.asgi import ClientGone, read_body, with_headers
 from surefoot.server.operators.gate import actor_by_session
 from surefoot.server.operators.permissions import find_actor
 from surefoot.server.operators.sessions import CSRF_HEADER, SAFE_METHODS, check_csrf, check_origin, cookie_of
@@ -51,7 +50,7 @@ class PagesGate:
         if self._warm_up is None:
             self._warm_up = threading.Thread(target=warm_up, name="surefoot-templates", daemon=True)
             self._warm_up.start()
-        send = _with_safe_headers(send)
+        send = with_headers(send, SAFE_HEADERS)
         request = Request(scope, receive)
         try:
             if not self._is_known(scope):
@@ -120,14 +119,3 @@ def _form(headers: Mapping[bytes, bytes], body: bytes) -> dict[str, str]:
     except ValueError:
         raise Refused("refused-request-format", "The form cannot be read: reload the page and try again.") from None
     return {name: values[-1] for name, values in fields.items()}
-
-
-def _with_safe_headers(send: Send) -> Send:
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in SAFE_HEADERS.items():
-                headers.setdefault(name, value)
-        await send(message)
-
-    return sending
