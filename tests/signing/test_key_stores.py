@@ -1,6 +1,5 @@
 """Keys that lie elsewhere: a real SoftHSM2 token, moto's key management, a Vault in this process."""
 
-import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -184,18 +183,20 @@ def test_a_key_in_aws_of_another_kind_is_refused(spec: str) -> None:
 
 
 def test_a_key_management_that_refuses_or_is_not_there_is_a_refusal(
-    aws: ThreadedMotoServer, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    aws: ThreadedMotoServer,
 ) -> None:
-    # Whatever other tests of this process left to the root logger.
-    monkeypatch.setattr(logging.getLogger("securesystemslib"), "propagate", False)
     with pytest.raises(Refused, match="NotFoundException") as refused:
         open_signer("awskms:nothing")
     assert refused.value.code == "refused-signer"
     signer = open_signer(f"awskms:{aws_key()}")
     aws.stop()
-    capfd.readouterr()
     assert code_of(signer.sign, b"firmware") == "refused-signer"
-    assert capfd.readouterr().err == ""
+
+
+def test_what_a_library_logs_of_a_key_management_is_not_printed_beside_the_refusal() -> None:
+    script = "import surefoot.signing.key_stores, logging; logging.getLogger('securesystemslib.signer').error('secret')"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert ended.stderr == b""
 
 
 @pytest.fixture

@@ -31,8 +31,9 @@ from surefoot.wire.errors import Refused
 
 AskSecret = Callable[[str], str]
 
-# securesystemslib logs what a cloud answered; the refusal says it once, without what may be secret in it.
-logging.getLogger("securesystemslib").addHandler(logging.NullHandler())
+# securesystemslib prints what a cloud answered, by a handler of its own; the refusal says it once, without what may be
+# secret in it.
+logging.getLogger("securesystemslib").handlers[:] = [logging.NullHandler()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
