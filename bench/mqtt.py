@@ -112,7 +112,8 @@ def halts(folder: Path, size: Size) -> dict[str, float]:
         _robots(folder, size) as all_,
     ):
         token = (folder / "operator.token").read_text().strip()
-        client = httpx.Client(base_url=server.url, verify=False, headers={"Authorization": f"Bearer {token}"})  # noqa: S501
+        headers = {"Authorization": f"Bearer {token}"}
+        client = httpx.Client(base_url=server.url, verify=False, headers=headers, timeout=60)  # noqa: S501
         with client:
             for _ in range(size.rounds):
                 _collect(all_, 0)

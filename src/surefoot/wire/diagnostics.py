@@ -20,7 +20,6 @@ from surefoot.wire.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
 CODE = "refused-diagnostics-format"
@@ -29,7 +28,7 @@ WARN = 1
 ERROR = 2
 STALE = 3
 # An error is worse than a status that nobody has renewed.
-_BADNESS = (0, 1, 3, 2)
+BADNESS = (0, 1, 3, 2)
 
 TRUE_WORDS = ("true", "1", "yes", "on")
 FALSE_WORDS = ("false", "0", "no", "off")
@@ -89,36 +88,54 @@ def parse_diagnostics(data: bytes) -> Diagnostics:
     return diagnostics_from_object(parse_object(data, CODE, limits.DIAGNOSTICS_BYTES_MAX))
 
 
-def diagnostics_from_object(source: object, make: "Callable[..., Diagnostics]" = Diagnostics) -> Diagnostics:
-    """Build diagnostics from a parsed JSON object; raise `Refused` (`refused-diagnostics-format`).
+class Told:
+    """What the known values of a message's statuses say so far: fields of `Diagnostics`, filled by `read_values`."""
 
-    Who reads thousands a second may `make` something with the same fields that is built faster.
-    """
+    def __init__(self) -> None:
+        self.battery_percent: "float | None" = None
+        self.charging: "bool | None" = None
+        self.estop_active: "bool | None" = None
+        self.estop_by_operator: "bool | None" = None
+        self.topics: "list[tuple[str, float]]" = []
+        self.dtls_tried: "int | None" = None
+        self.dtls_failed: "int | None" = None
+        self.boot_count: "int | None" = None
+        self.uptime_s: "float | None" = None
+
+
+def diagnostics_from_object(source: object) -> Diagnostics:
+    """Build diagnostics from a parsed JSON object; raise `Refused` (`refused-diagnostics-format`)."""
     fields = Fields(source, CODE, "diagnostics")
     statuses = fields.array("status", limits.STATUSES_MAX)
     # Where nothing has a status, nothing renews one.
     level = OK if statuses else STALE
     unknown_count = 0
-    found = dict(_NOTHING)
-    topics: "list[tuple[str, float]]" = []
+    told = Told()
     for status in statuses:
         if not isinstance(status, dict) or not isinstance(status.get("name"), str):
             raise fields.refuse("status", "an array of objects with a name each")
         its_level = status.get("level")
         if type(its_level) is not int or not OK <= its_level <= STALE:
             raise fields.refuse("status", "an array of objects with a level from 0 to 3 each")
-        if _BADNESS[its_level] > _BADNESS[level]:
+        if BADNESS[its_level] > BADNESS[level]:
             level = its_level
-        if not _read_values(status["name"], _values_of(fields, status), found, topics):
+        if not read_values(told, status["name"], _values_of(fields, status)):
             unknown_count += 1
-    return make(
+    return Diagnostics(
         robot_id=fields.text("robot_id", limits.ROBOT_ID_CHARS_MAX, NAME_CHARS),
         at_s=fields.optional_number("timestamp", limits.INTEGER_MAX),
         level=level,
         name_count=len(statuses),
         unknown_count=unknown_count,
-        topics=tuple(topics),
-        **found,
+        battery_percent=told.battery_percent,
+        charging=told.charging,
+        estop_active=told.estop_active,
+        estop_by_operator=told.estop_by_operator,
+        topics=tuple(told.topics),
+        dtls_tried=told.dtls_tried,
+        dtls_failed=told.dtls_failed,
+        boot_count=told.boot_count,
+        uptime_s=told.uptime_s,
     )
 
 
@@ -138,36 +155,35 @@ def _values_of(fields: Fields, status: "dict[str, Any]") -> "dict[str, Any]":
     return pairs
 
 
-def _read_values(
-    name: str, values: "dict[str, Any]", found: "dict[str, Any]", topics: "list[tuple[str, float]]"
-) -> bool:
-    """Put into `found` and `topics` what a status says; return whether it said anything known."""
-    told = False
-    for key in values:
+def read_values(told: Told, name: str, values: "dict[str, Any]") -> bool:
+    """Put into `told` what the values of the status of this name say; return whether that was anything known."""
+    is_known = False
+    for key, told_value in values.items():
         known = _KNOWN.get(key)
         if known is None:
             continue
         field, read, join = known
-        value = read(values[key])
+        value = read(told_value)
         if value is None:
             continue
         if field == "rate_hz":
             at = name.find(_TOPIC_MARK)
             topic = name[at + len(_TOPIC_MARK) :]
-            if at < 0 or not is_topic_name(topic) or len(topics) >= limits.TOPICS_MAX:
+            if at < 0 or not is_topic_name(topic) or len(told.topics) >= limits.TOPICS_MAX:
                 continue
-            topics.append((topic, value))
+            told.topics.append((topic, value))
         elif field != "battery_percent" or "battery" in name.lower():
-            found[field] = value if found[field] is None else join(found[field], value)
+            before = getattr(told, field)
+            setattr(told, field, value if before is None else join(before, value))
         else:
             continue
-        told = True
-    return told
+        is_known = True
+    return is_known
 
 
 def _number(value: object, maximum: float) -> "float | None":
     # Bridges write strings; a number as such is as clear.
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+    if not isinstance(value, str) and (isinstance(value, bool) or not isinstance(value, (int, float))):
         return None
     try:
         number = float(value)
@@ -193,23 +209,35 @@ def _seconds(value: object) -> "float | None":
     return _number(value, limits.INTEGER_MAX)
 
 
-def _word(value: object, yes: "tuple[str, ...]", no: "tuple[str, ...]") -> "bool | None":
+def _meanings(yes: "tuple[str, ...]", no: "tuple[str, ...]") -> "dict[str, bool]":
+    meanings = dict.fromkeys(yes, True)
+    meanings.update(dict.fromkeys(no, False))
+    return meanings
+
+
+_FLAGS = _meanings(TRUE_WORDS, FALSE_WORDS)
+_CHARGER = _meanings(ON_CHARGER, OFF_CHARGER)
+_OPERATORS = _meanings(OPERATORS, ())
+
+
+def _word(value: object, meanings: "dict[str, bool]") -> "bool | None":
+    if isinstance(value, str) and value in meanings:
+        return meanings[value]
     # A boolean or a number as such is as clear as its word.
-    word = str(value).strip().lower()
-    return True if word in yes else (False if word in no else None)
+    return meanings.get(str(value).strip().lower())
 
 
 def _flag(value: object) -> "bool | None":
-    return _word(value, TRUE_WORDS, FALSE_WORDS)
+    return _word(value, _FLAGS)
 
 
 def _charger(value: object) -> "bool | None":
-    return _word(value, ON_CHARGER, OFF_CHARGER)
+    return _word(value, _CHARGER)
 
 
 def _operator(value: object) -> "bool | None":
     # Whoever else made it was no operator.
-    return _word(value, OPERATORS, ()) or (False if value else None)
+    return _word(value, _OPERATORS) or (False if value else None)
 
 
 def _either(one: bool, other: bool) -> bool:

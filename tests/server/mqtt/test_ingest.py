@@ -17,11 +17,10 @@ from surefoot.fleet.rollouts import start_rollout
 from surefoot.rollout.metrics import Metric
 from surefoot.rollout.plan import Phase, Plan
 from surefoot.server.mqtt.ingest import MOST, PERIOD_S, Ingest
-from surefoot.server.mqtt.ingest_diagnostics import BYTES_MOST, FORGET_S, Folder, _make
+from surefoot.server.mqtt.ingest_diagnostics import BYTES_MOST, FORGET_S, Folder
 from surefoot.server.mqtt.silence import SILENCE_S
 from surefoot.server.mqtt.stream import Stream
 from surefoot.wire.command import parse_command
-from surefoot.wire.diagnostics import Diagnostics, diagnostics_from_object, parse_diagnostics
 from surefoot.wire.errors import Interrupted
 from surefoot.wire.report import parse_report
 
@@ -159,7 +158,36 @@ def test_a_bad_message_is_counted_by_its_reason_and_changes_nothing(listening: L
         listening.say(leaf, payload)
         assert listening.refused(reason) == counted + 1, (leaf, payload)
     assert listening.facts() is None and listening.health() is None
+
+
+def test_a_robot_hears_why_its_report_was_refused_as_it_would_over_https(listening: Listening) -> None:
+    other_sku = report("robot-1", sku="other")
+    for said, code in (
+        (other_sku, "refused-sku-mismatch"),
+        (report("robot-2"), "refused-robot-mismatch"),
+        (b"{", "refused-report-format"),
+        (b"x" * 8193, "refused-body-too-large"),
+    ):
+        listening.say("report", said)
+        over_https = listening.bench.call("POST", "/v1/report", token="token-of-robot-1", body=said)
+        told = parse_command(listening.broker.commands("robot-1")[-1])
+        assert (told.refused, over_https.code) == (code, code)
+    [first, *_] = [parse_command(command) for command in listening.broker.commands("robot-1")]
+    assert first.answers(parse_report(other_sku)) and first.answer is None
+    assert first.detail is not None and "enrolled as standard" in first.detail
+    assert listening.broker.commands("robot-2") == [], "nobody else hears of it"
+
+
+def test_only_reports_are_answered_with_a_refusal(listening: Listening) -> None:
+    for leaf, payload in (("health", b"{"), ("online", b"x"), ("commands/ota", b"{}")):
+        listening.say(leaf, payload)
     assert listening.broker.published == []
+
+
+def test_a_refusal_that_cannot_be_published_is_not_done(listening: Listening) -> None:
+    listening.broker.is_up = False
+    with pytest.raises(Interrupted):
+        listening.say("report", report("robot-1", sku="other"))
 
 
 def test_a_robot_that_nobody_knows_or_that_was_revoked_says_nothing_that_counts(listening: Listening) -> None:
@@ -423,11 +451,3 @@ def test_a_robot_is_called_silent_when_no_process_has_heard_it_for_a_minute(list
     asyncio.run(work())
     # Heard last thirty seconds before the looks begin.
     assert 30 <= found.index(True) <= 36
-
-
-def test_what_is_folded_has_the_fields_of_diagnostics() -> None:
-    payload = diagnostics(percentage="50", estop_active="true")
-    said, folded = parse_diagnostics(payload), diagnostics_from_object(json.loads(payload), _make)
-    assert {name: getattr(folded, name) for name in Diagnostics.__slots__} == {
-        name: getattr(said, name) for name in Diagnostics.__slots__
-    }

@@ -21,6 +21,9 @@ class MqttFigures:
         self.connected = Gauge("surefoot_mqtt_connected", "1 while connected to the broker.", registry=registry)
         self.messages = Counter("surefoot_mqtt_messages", "Messages that counted.", ("kind",), registry=registry)
         self.refused_messages = Counter("surefoot_mqtt_refused", "Messages refused.", ("reason",), registry=registry)
+        self.unknown_statuses = Counter(
+            "surefoot_mqtt_unknown_statuses", "Statuses that said nothing known but their level.", registry=registry
+        )
         self.seconds = Histogram(
             "surefoot_mqtt_seconds", "From a message to its end.", ("kind",), registry=registry, buckets=SECONDS
         )

@@ -9,11 +9,7 @@ safety stops count.
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import cast
 from zlib import crc32
-
-import msgspec
 
 from surefoot.fleet.health import take_folded
 from surefoot.fleet.ports import Rows
@@ -27,9 +23,10 @@ from surefoot.server.mqtt.ingest import (
     check_own,
     known_robot,
 )
+from surefoot.server.mqtt.quick_diagnostics import read_quickly
 from surefoot.server.services import Services
 from surefoot.wire import limits
-from surefoot.wire.diagnostics import Diagnostics, diagnostics_from_object
+from surefoot.wire.diagnostics import parse_diagnostics
 from surefoot.wire.errors import Interrupted, Refused
 from surefoot.wire.health import HealthSums
 from surefoot.wire.health_fold import HealthFold
@@ -44,31 +41,6 @@ FORGET_S = 600.0
 BATCH = 100
 # What the store could not take yet; beyond this the oldest are let go.
 WAITING_MAX = 200_000
-
-_decode = msgspec.json.Decoder().decode
-
-
-@dataclass(slots=True, eq=False)
-class _Said:
-    """The fields of `wire.diagnostics.Diagnostics`; a frozen value takes five times as long to build."""
-
-    robot_id: str
-    at_s: float | None
-    level: int
-    name_count: int
-    unknown_count: int
-    battery_percent: float | None
-    charging: bool | None
-    estop_active: bool | None
-    estop_by_operator: bool | None
-    topics: tuple[tuple[str, float], ...]
-    dtls_tried: int | None
-    dtls_failed: int | None
-    boot_count: int | None
-    uptime_s: float | None
-
-
-_make = cast("Callable[..., Diagnostics]", _Said)
 
 
 class _Folding:
@@ -104,7 +76,7 @@ class Folder:
         # Whose windows a trigger must see at once.
         self.urgent: set[str] = set()
         self._waiting: deque[tuple[str, HealthSums, float]] = deque(maxlen=WAITING_MAX)
-        self._folded = 0
+        self._folded = self._unknown = 0
 
     def __len__(self) -> int:
         """How many robots it folds."""
@@ -117,13 +89,14 @@ class Folder:
                 raise BadMessage(TOO_MANY, f"More than {BYTES_MOST} bytes in a second are not taken.")
             if len(payload) > limits.DIAGNOSTICS_BYTES_MAX:
                 raise BadMessage(TOO_LARGE, f"It has {len(payload)} bytes.")
-            said = diagnostics_from_object(_decode(payload), _make)
-            if said.robot_id != robot_id:
+            said = read_quickly(payload)
+            if said is None or said.robot_id != robot_id:
+                said = parse_diagnostics(payload)
                 check_own(robot_id, said.robot_id)
             folding = self._foldings.get(robot_id)
             if folding is None:
                 folding = self._begin(robot_id, now_s)
-        except (msgspec.DecodeError, RecursionError, Refused) as error:
+        except Refused as error:
             self._figures.refused(MALFORMED, robot_id, str(error))
             return False
         except BadMessage as error:
@@ -133,6 +106,7 @@ class Folder:
         folding.heard_s = now_s
         folding.is_new = True
         self._folded += 1
+        self._unknown += said.unknown_count
         if folding.fold.is_urgent:
             self.urgent.add(robot_id)
         return True
@@ -167,7 +141,8 @@ class Folder:
                     self._drop(robot_id)
         self._next_slot = last + 1
         self._figures.messages.labels(DIAGNOSTICS).inc(self._folded)
-        self._folded = 0
+        self._figures.unknown_statuses.inc(self._unknown)
+        self._folded = self._unknown = 0
 
     def let_go(self, robot_ids: Iterable[str]) -> None:
         """Close the windows of robots that another process keeps from now on."""
