@@ -16,6 +16,7 @@ from databases import EVERY, MAKERS
 from postgres import database_name, open_postgres, shared_postgres
 from store.values import a_key, a_robot, an_assignment, an_entry, put_a_fleet, some_facts
 from surefoot.fleet.model import Key, Status
+from surefoot.fleet.pins import Pin
 from surefoot.fleet.ports import Rows
 from surefoot.sim.memory_store import MemoryStore
 from surefoot.store.batches import BatchWriter, Job, Raised
@@ -170,6 +171,10 @@ def test_what_is_new_is_stored_without_a_look_whether_it_is(url: str, store: Sql
     assert store.read(lambda rows: rows.newest_assignment("robot-1")) == new
 
 
+def a_pin(robot_id: str, at_s: float) -> Pin:
+    return Pin(robot_id=robot_id, release_id=None, reason="on loan", pinned_by="ada", pinned_at_s=at_s)
+
+
 OPERATIONS: dict[str, Callable[[Rows, str, float], Any]] = {
     "robot": lambda rows, name, at_s: rows.put_robot(a_robot(name, enrolled_at_s=at_s)),
     "facts": lambda rows, name, at_s: rows.put_facts(some_facts(name, heard_at_s=at_s)),
@@ -193,6 +198,11 @@ OPERATIONS: dict[str, Callable[[Rows, str, float], Any]] = {
     "key?": lambda rows, name, _: rows.get(Key, name),
     "views?": lambda rows, *_: rows.robot_views("", 9),
     "to-judge?": lambda rows, *_: rows.assignments_to_judge("rollout-1", 1.0),
+    "open-ids?": lambda rows, *_: rows.open_assignments("rollout-1"),
+    "pin": lambda rows, name, at_s: rows.put(a_pin(name, at_s)),
+    "unpin": lambda rows, name, _: rows.drop(Pin, name),
+    "pin?": lambda rows, name, _: rows.get(Pin, name),
+    "prefetch": lambda rows, name, _: rows.prefetch([name, "c"]),
 }
 steps = st.tuples(st.sampled_from([*OPERATIONS, "raise"]), st.sampled_from("abc"), st.sampled_from([1.0, 2.0, 3.0]))
 batches = st.lists(st.lists(st.lists(steps, max_size=6), min_size=1, max_size=5), max_size=4)
@@ -221,7 +231,7 @@ def test_batches_do_what_works_one_by_one_in_memory_do(name: str, tmp_path_facto
     url = MAKERS[name](tmp_path_factory.mktemp("batches"))
     SqlStore(url).close()
     engine = writing_engine(url)
-    tables = ("history", "heard", "facts", "assignments", "rollouts", "releases", "keys", "robots")
+    tables = ("pins", "history", "heard", "facts", "assignments", "rollouts", "releases", "keys", "robots")
 
     @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(batches)

@@ -109,6 +109,14 @@ def test_what_is_to_be_judged_again_is_what_time_may_change(store: Store) -> Non
     assert store.read(lambda rows: rows.assignments_to_judge("rollout-2", NOW_S)) == []
 
 
+def test_who_holds_a_place_is_known_with_its_assignment(store: Store) -> None:
+    put(store, robot_1=(Status.INSTALLED, False, 1.0), robot_2=(Status.WAITING, True, 1.0))
+    [(robot_id, assignment_id)] = store.read(lambda rows: rows.open_assignments("rollout-1"))
+    newest = store.read(lambda rows: rows.newest_assignment("robot-2"))
+    assert (robot_id, assignment_id) == ("robot-2", None if newest is None else newest.assignment_id)
+    assert store.read(lambda rows: rows.open_assignments("rollout-2")) == []
+
+
 def test_the_newest_change_of_a_rollout_is_known(store: Store) -> None:
     assert store.read(lambda rows: rows.newest_change_s("rollout-1")) == 0.0
     put(store, robot_1=(Status.INSTALLED, False, 7.5), robot_2=(Status.WAITING, True, 3.0))

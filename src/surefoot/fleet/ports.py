@@ -3,7 +3,7 @@
 `store` fills these ports, and one contract suite holds every filling to them.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
 from typing import Protocol, TypeVar
 
@@ -98,6 +98,9 @@ class Rows(Protocol):
     def count_open(self, rollout_id: str) -> int:
         """Count the rollout's assignments that hold a place of its plan's capacity."""
 
+    def open_assignments(self, rollout_id: str) -> list[tuple[str, str]]:
+        """Return robot and assignment, by id, where an assignment holds a place of the plan's capacity; by robot id."""
+
     def count_offered(self, rollout_id: str) -> int:
         """Count the rollout's assignments, however they stand."""
 
@@ -114,6 +117,12 @@ class Rows(Protocol):
         """Return a rollout's assignments that time alone may change, in order of robot id.
 
         These are all that hold a place, or are not installed, drifted or superseded, or changed later than `now_s`.
+        """
+
+    def prefetch(self, robot_ids: Collection[str]) -> None:
+        """Read at once what will be asked about these robots one by one: facts, newest assignments and pins.
+
+        For a thousand at a time: what is known of others may be forgotten for it.
         """
 
     def newest_change_s(self, rollout_id: str) -> float:

@@ -3,7 +3,7 @@
 # ruff: noqa: D102 - the port says what each method does
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from surefoot.fleet.model import Assignment, AssignmentCount, Lacking, RobotCount, Status
@@ -42,6 +42,12 @@ class MemoryEngineRows:
             and (known.is_open or known.status not in _SETTLED or known.status_since_s > now_s)
         ]
         return sorted(found, key=lambda assignment: assignment.robot_id)
+
+    def prefetch(self, robot_ids: Collection[str]) -> None:
+        """Do nothing: all is at hand."""
+
+    def open_assignments(self, rollout_id: str) -> list[tuple[str, str]]:
+        return sorted((known.robot_id, known.assignment_id) for known in self._of(rollout_id) if known.is_open)
 
     def count_offered(self, rollout_id: str) -> int:
         return self._tables["offered"].get(rollout_id) or 0

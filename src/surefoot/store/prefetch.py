@@ -6,7 +6,10 @@ from typing import Any
 from sqlalchemy import ARRAY, Text, any_, bindparam, func, select
 
 from surefoot.fleet.model import Assignment, Facts, Robot
+from surefoot.fleet.pins import Pin
 from surefoot.store.engines import storable
+from surefoot.store.overlay import Heard
+from surefoot.store.registry import TABLE_OF
 from surefoot.store.rows_assignments import AssignmentRows
 from surefoot.store.rows_robots import FACTS_COLUMNS
 from surefoot.store.statements import field_names
@@ -16,16 +19,19 @@ from surefoot.store.tables import assignments, facts, heard, robots
 _NEWEST = (
     select(func.max(assignments.c.nth)).where(assignments.c.robot_id == robots.c.robot_id).correlate(robots)
 ).scalar_subquery()
+_PINS = TABLE_OF[Pin]
 _ABOUT = (
     select(
         *(robots.c[name] for name in field_names(Robot)),
         *FACTS_COLUMNS,
         *(assignments.c[name] for name in field_names(Assignment)),
+        *(_PINS.c[name] for name in field_names(Pin)),
     )
     .select_from(robots)
     .outerjoin(facts, facts.c.robot_id == robots.c.robot_id)
     .outerjoin(heard, heard.c.robot_id == robots.c.robot_id)
     .outerjoin(assignments, assignments.c.nth == _NEWEST)
+    .outerjoin(_PINS, _PINS.c.robot_id == robots.c.robot_id)
 )
 # On PostgreSQL all ids are one parameter: so however many they are, the statement is the same, and is planned once.
 ABOUT = {
@@ -34,20 +40,23 @@ ABOUT = {
 }
 _FACTS_AT = len(field_names(Robot))
 _ASSIGNMENT_AT = _FACTS_AT + len(field_names(Facts))
+_PIN_AT = _ASSIGNMENT_AT + len(field_names(Assignment))
 
 
 class Prefetch(AssignmentRows):
     """The part of a transaction that looks ahead."""
 
     def prefetch(self, robot_ids: Collection[str]) -> None:
-        """Read robots, their facts and their newest assignments; raise `Damaged` (`damaged-row`)."""
+        """Read robots, their facts, newest assignments and pins; raise `Damaged` (`damaged-row`)."""
+        self._settle(Robot, Facts, Heard, Assignment, Pin)
         ids = [storable(robot_id) for robot_id in robot_ids]
         rows = self._connection.execute(ABOUT[self._connection.dialect.name], {"robot_ids": ids}).all()
         for row in rows:
             robot = _value(Robot, row[:_FACTS_AT])
             self._learn(Robot, robot.robot_id, robot)
             self._learn(Facts, robot.robot_id, _value(Facts, row[_FACTS_AT:_ASSIGNMENT_AT]))
-            self._learn_newest(robot.robot_id, _value(Assignment, row[_ASSIGNMENT_AT:]))
+            self._learn_newest(robot.robot_id, _value(Assignment, row[_ASSIGNMENT_AT:_PIN_AT]))
+            self._learn(Pin, robot.robot_id, _value(Pin, row[_PIN_AT:]))
 
 
 def _value(kind: Any, columns: Any) -> Any:

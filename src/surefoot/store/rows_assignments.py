@@ -15,6 +15,11 @@ NEWEST_ASSIGNMENT = select(assignments).where(OF_ROBOT).order_by(assignments.c.n
 ASSIGNMENT_FOR = select(assignments).where(OF_ROLLOUT, OF_ROBOT)
 ASSIGNMENTS = select(assignments).where(OF_ROLLOUT).order_by(assignments.c.robot_id)
 COUNT_OPEN = select(func.count()).where(OF_ROLLOUT, assignments.c.is_open)
+OPEN = (
+    select(assignments.c.robot_id, assignments.c.assignment_id)
+    .where(OF_ROLLOUT, assignments.c.is_open)
+    .order_by(assignments.c.robot_id)
+)
 COUNT_OFFERED = select(func.count()).where(OF_ROLLOUT)
 COUNT_BY_STATUS = select(assignments.c.status, func.count()).where(OF_ROLLOUT).group_by(assignments.c.status)
 
@@ -57,6 +62,10 @@ class AssignmentRows(Overlay):
             self._learn(OpenOf, rollout_id, self._connection.scalars(COUNT_OPEN, {"rollout_id": rollout_id}).one())
         count: int = known[rollout_id]
         return count
+
+    def open_assignments(self, rollout_id: str) -> list[tuple[str, str]]:
+        self._settle(Assignment)
+        return [(row[0], row[1]) for row in self._connection.execute(OPEN, {"rollout_id": rollout_id})]
 
     def count_offered(self, rollout_id: str) -> int:
         known = self._known[OfferedOf]
