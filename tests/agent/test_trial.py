@@ -2,9 +2,10 @@ from agent import agent_case as case
 from agent.agent_case import OFFER, Robot, answer
 from surefoot.agent import effects as do
 from surefoot.agent import events as on
+from surefoot.agent.download import HOLD_S
 from surefoot.agent.trial import CHECKS, installed
 from surefoot.agent.trial import test as start_test
-from surefoot.wire.report import CONFIRMED, CONFIRMING, INSTALLED, REFUSED, ROLLED_BACK, STAGED, TRIAL
+from surefoot.wire.report import CONFIRMED, CONFIRMING, INSTALLED, REFUSED, ROLLED_BACK, STAGED, TRIAL, VERIFYING
 from surefoot.wire.version import Version
 
 TOLD = "SaveJournal Exchange"
@@ -32,6 +33,30 @@ def test_a_boot_slot_that_cannot_be_set_ends_the_assignment() -> None:
     assert robot.on(answer(acknowledged=OFFER.id)) == "SaveJournal ScheduleCheck"
 
 
+def test_a_robot_that_began_to_work_while_it_told_the_server_stages_again_when_it_may() -> None:
+    robot = case.staged()
+    robot.on(answer())
+    assert robot.on(on.PreflightHeld(code="held-motors")) == "SaveJournal ScheduleCheck"
+    assert (robot.journal.state, robot.journal.attempts, robot.delay_s) == (VERIFYING, 0, HOLD_S)
+    assert robot.on(on.CheckDue()) == "StopFetch Exchange"
+    assert assignment_of(robot) == (VERIFYING, "held-motors")
+    assert robot.on(answer()) == "Preflight"
+    assert robot.on(on.PreflightPassed()) == TOLD
+    assert (assignment_of(robot), robot.journal.attempts) == ((STAGED, None), 1)
+
+
+def test_a_rollback_from_the_spare_slot_waits_for_a_robot_that_began_to_work_too() -> None:
+    back = case.offer_of(case.SPARE, case.SPARE_VERSION, rollback=True)
+    robot = case.offered(back, case.HAS_SPARE)
+    for _ in range(2):
+        assert robot.on(on.PreflightPassed()) == TOLD
+        robot.on(answer())
+        robot.on(on.PreflightHeld(code="held-battery"))
+        robot.on(on.CheckDue())
+        robot.on(answer())
+    assert (robot.journal.state, robot.journal.attempts) == (VERIFYING, 0)
+
+
 def test_the_self_test_does_not_depend_on_the_server() -> None:
     for event in (answer(), UNREACHABLE):
         assert case.on_trial().on(event) == "RunSelfTest"
@@ -46,6 +71,15 @@ def test_a_failed_self_test_is_recorded_before_the_robot_goes_back() -> None:
     assert robot.saved is not None
     assert (robot.saved.state, robot.saved.code) == (TRIAL, "relay-check-failed")
     assert robot.boots(case.runs_old(ROLLED_BACK)) == TOLD
+    assert assignment_of(robot) == (ROLLED_BACK, "relay-check-failed")
+
+
+def test_a_trial_that_was_lost_is_not_tested_again_when_the_agent_ends_before_it_goes_back() -> None:
+    robot = case.on_trial()
+    robot.on(answer())
+    robot.on(on.SelfTestFailed(code="relay-check-failed"))
+    assert robot.boots(case.runs_new(TRIAL)) == "SaveJournal GoBack Reboot"
+    robot.boots(case.runs_old(ROLLED_BACK))
     assert assignment_of(robot) == (ROLLED_BACK, "relay-check-failed")
 
 

@@ -124,7 +124,7 @@ class World:
         elif isinstance(effect, do.SetBootSlot):
             assert self.images[spare] is not None, "it would boot what is no image"
             assert self.may_restart, "it would restart without having asked since the image was judged"
-            self.next_boot = None if robot.refused_boot_slot else spare
+            self.next_boot = spare if robot.stopped is None else None
         elif isinstance(effect, do.Confirm):
             self.states[self.running] = TRIAL if self.chance("the record does not hold") else CONFIRMED
         elif isinstance(effect, do.GoBack):
@@ -188,18 +188,25 @@ class WorldRobot(case.Robot):
         self.world = world
         self.last: do.Effect | None = None
         self.rebooting = False
-        self.refused_boot_slot = False
+        self.stopped: on.Event | None = None
         self.place = (0, 0)
 
     def _note(self, effect: do.Effect) -> None:
-        if self.rebooting or self.refused_boot_slot:
+        if self.rebooting or self.stopped is not None:
             return
         if self.world.chance("the power fails"):
             self.rebooting = True
             return
         super()._note(effect)
         if isinstance(effect, do.SetBootSlot):
-            self.refused_boot_slot = self.world.chance("the boot slot cannot be set")
+            assert self.journal.offer is not None
+            for label, event in (
+                ("the boot slot cannot be set", on.BootSlotRefused(code="damaged-flash")),
+                ("it began to work", on.PreflightHeld(code="held-motors")),
+                ("the server cancels", answer(cancelled=self.journal.offer.id)),
+            ):
+                if self.stopped is None and self.world.chance(label):
+                    self.stopped = event
         self.world.act(self, effect)
         self.last = effect
         if isinstance(effect, do.Fetch):
@@ -210,12 +217,12 @@ class WorldRobot(case.Robot):
         """Go on for so many events."""
         for _ in range(steps):
             if self.rebooting:
-                self.rebooting, self.last, self.refused_boot_slot = False, None, False
+                self.rebooting, self.last, self.stopped = False, None, None
                 self.world.restart(self)
                 continue
-            if self.refused_boot_slot:
-                self.refused_boot_slot = False
-                self.on(on.BootSlotRefused(code="damaged-flash"))
+            if self.stopped is not None:
+                stopped, self.stopped, self.last = self.stopped, None, None
+                self.on(stopped)
                 continue
             assert self.last is not None or self.fetch is not None
             event = None if self.last is None else self.world.respond(self, self.last)

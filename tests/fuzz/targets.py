@@ -23,6 +23,8 @@ from fuzz.sealing import seal_image, seal_journal, seal_metadata, seal_table
 from support import reader_of
 from surefoot.cli.inspection import look_into
 from surefoot.cli.rollout_plan import read_plan
+from surefoot.fleet.aws_files import PREFIX as JOB_FILES_PREFIX
+from surefoot.fleet.aws_files import address_of, job_at
 from surefoot.fleet.aws_requests import Operation, parse_topic
 from surefoot.fleet.aws_requests import parse_request as parse_jobs_request
 from surefoot.fleet.aws_stream_access import parse_stream_topic
@@ -31,6 +33,7 @@ from surefoot.fleet.aws_words import JobsError
 from surefoot.fleet.documents import read_document
 from surefoot.fleet.metadata import store_metadata
 from surefoot.fleet.ports import Rows
+from surefoot.fleet.settings import FleetSettings
 from surefoot.rollout.plan_format import plan_from_object
 from surefoot.server.config_file import read_config
 from surefoot.server.devices.api import parse_question
@@ -38,6 +41,7 @@ from surefoot.server.devices.enrolment_request import parse_request
 from surefoot.server.devices.identity import IdentityGate
 from surefoot.server.devices.ranges import names_etag, parse_range
 from surefoot.server.mqtt.aws_streams import decode
+from surefoot.server.mqtt.quick_diagnostics import read_quickly
 from surefoot.server.operators import api as operator_api
 from surefoot.server.operators.models import Model
 from surefoot.server.operators.oidc import parse_roles
@@ -46,10 +50,10 @@ from surefoot.server.operators.sessions import cookie_of
 from surefoot.server.tokens import bearer_sha256
 from surefoot.shell import agent_config
 from surefoot.shell.controller_http import Controller
-from surefoot.shell.https import problem_of
 from surefoot.shell.inflate import inflate
 from surefoot.shell.mqtt_packets import PacketReader
 from surefoot.shell.patching import open_patched
+from surefoot.shell.problems import problem_of
 from surefoot.signing.metadata import read_metadata
 from surefoot.trust.keys import DER_BYTES, KeyRing, PublicKey
 from surefoot.trust.payload import check_payload
@@ -324,12 +328,14 @@ def _problem(data: bytes) -> None:
 def _fold(data: bytes) -> None:
     """Whatever diagnostics say, the window that comes of them can be sent."""
     fold = HealthFold(0.0)
+    read_quickly(data)
     for second in range(3):
         fold.add(parse_diagnostics(data), float(second))
     window = WINDOW.replace(sums=fold.take(3.0))
     assert parse_health(encode_health(window)) == window
 
 
+FILE_SETTINGS = FleetSettings(public_url="https://fleet.test", file_key=b"a key")
 # JSON takes most memory for the least bytes as arrays in arrays; YAML's reader keeps a note of each place.
 JSON_PER_BYTE = 120.0
 TEXT_PER_BYTE = 1500.0
@@ -375,6 +381,13 @@ TARGETS = (
         kind=Kind.TEXT,
         memory_per_byte=80.0,
     ),
+    Target(
+        names=("fleet.aws_files.job_at",),
+        call=_from_text(job_at, FILE_SETTINGS.file_key),
+        corpus=lambda: (str(address_of("AFR_OTA-1-1", FILE_SETTINGS)).partition(JOB_FILES_PREFIX)[2].encode(),),
+        kind=Kind.TEXT,
+        memory_per_byte=16.0,
+    ),
     Target(names=("fleet.aws_requests.parse_request",), call=_jobs_request, corpus=corpus.jobs_requests, **OBJECT),
     Target(
         names=("fleet.aws_streams.read_get", "server.mqtt.aws_streams.decode"),
@@ -395,7 +408,12 @@ TARGETS = (
         **OBJECT,
     ),
     Target(
-        names=("wire.diagnostics.parse_diagnostics", "wire.diagnostics.diagnostics_from_object"),
+        names=(
+            "wire.diagnostics.parse_diagnostics",
+            "wire.diagnostics.diagnostics_from_object",
+            "wire.diagnostics_values.read_values",
+            "server.mqtt.quick_diagnostics.read_quickly",
+        ),
         call=_fold,
         corpus=corpus.diagnostics,
         **OBJECT,
@@ -434,8 +452,8 @@ TARGETS = (
         seal=seal_table,
     ),
     Target(
-        names=("wire.esp_image.measure", "wire.esp_image.verify"),
-        call=_from_reader(lambda read, size: (esp_image.measure(read, size), esp_image.verify(read, size))),
+        names=("wire.esp_image.measure", "wire.esp_image.verify", "wire.esp_image.verify_whole"),
+        call=_from_reader(lambda read, size: (esp_image.verify(read, size), esp_image.verify_whole(read, size))),
         corpus=corpus.esp_images,
         **cast(Any, IMAGE),
     ),
@@ -517,7 +535,7 @@ TARGETS = (
         memory_per_byte=60.0,
     ),
     Target(
-        names=("shell.https.problem_of",),
+        names=("shell.problems.problem_of",),
         call=_problem,
         corpus=lambda: (b'{"type":"urn:surefoot:problem:refused-token","detail":"No."}', b'{"type":"about:blank"}'),
         **OBJECT,

@@ -13,13 +13,17 @@ from surefoot.sim.flash import SECTOR_BYTES
 from surefoot.wire.errors import SurefootError
 
 ESP_FAIL = -1
+ESP_ERR_FLASH_OP_TIMEOUT = -0x6002
 ESP_ERR_NVS_NOT_FOUND = -0x1102
 ESP_ERR_NVS_NOT_ENOUGH_SPACE = -0x1105
 ESP_ERR_OTA_VALIDATE_FAILED = -0x1503
 
 
-def partition_class(app: AppUpdate, *, hides_failures: bool = False) -> type[Any]:
-    """Return `esp32.Partition` as the booted application sees it; old MicroPython hides that `set_boot` failed."""
+def partition_class(app: AppUpdate, *, hides_failures: bool = False, worn_blocks: tuple[int, ...] = ()) -> type[Any]:
+    """Return `esp32.Partition` as the booted application sees it; old MicroPython hides that `set_boot` failed.
+
+    Flash is worn in these blocks of each partition: ESP-IDF gives up erasing them.
+    """
 
     class Partition:
         BOOT, RUNNING = 0, 1
@@ -45,6 +49,8 @@ def partition_class(app: AppUpdate, *, hides_failures: bool = False) -> type[Any
             buffer[:] = self.part.read(block * SECTOR_BYTES + offset_bytes, len(buffer))
 
         def writeblocks(self, block: int, data: bytes, offset_bytes: int | None = None) -> None:
+            if block in worn_blocks:
+                raise OSError(ESP_ERR_FLASH_OP_TIMEOUT)
             if offset_bytes is None:
                 self.part.erase(block * SECTOR_BYTES, len(data))
             self.part.write(block * SECTOR_BYTES + (offset_bytes or 0), data)
@@ -55,6 +61,8 @@ def partition_class(app: AppUpdate, *, hides_failures: bool = False) -> type[Any
                     return self.part.size_bytes // SECTOR_BYTES
                 case 5:
                     return SECTOR_BYTES
+                case 6 if argument in worn_blocks:
+                    raise OSError(ESP_ERR_FLASH_OP_TIMEOUT)
                 case 6:
                     self.part.erase(argument * SECTOR_BYTES, SECTOR_BYTES)
                     return 0
@@ -81,8 +89,8 @@ def partition_class(app: AppUpdate, *, hides_failures: bool = False) -> type[Any
     return Partition
 
 
-def nvs_class(nvs: partitions.Partition) -> type[Any]:
-    """Return `esp32.NVS` on the nvs partition, a pair of sectors for each key.
+def nvs_class(nvs: partitions.Partition, *, reads: bool = True) -> type[Any]:
+    """Return `esp32.NVS` on the nvs partition, a pair of sectors for each key; it may have lost the power to read.
 
     Harsher than ESP-IDF's, which keeps the old value until the new one is complete: here an interrupted write may lose
     the value it replaces. What did not arrive whole is not found.
@@ -93,6 +101,8 @@ def nvs_class(nvs: partitions.Partition) -> type[Any]:
             assert 0 < len(namespace) <= 15
 
         def get_blob(self, key: str, buffer: bytearray) -> int:
+            if not reads:
+                raise OSError(ESP_FAIL)
             place = self._place(key)
             length: int
             length, crc = struct.unpack("<II", nvs.read(place, 8))

@@ -29,6 +29,7 @@ class MemorySlots:
         self.image_refusal: Refused | None = None
         self.confirms = True
         self.readable_bytes = SLOT_BYTES
+        self.room_bytes = SLOT_BYTES
         self.log: list[str] = []
 
     @property
@@ -63,6 +64,8 @@ class MemorySlots:
 
     def write(self, offset_bytes: int, data: bytes) -> None:
         end = offset_bytes + len(data)
+        if end > self.room_bytes:
+            raise Interrupted("interrupted-storage", "The disk is full: make room.")
         assert self.images[self.spare][offset_bytes:end] == b"\xff" * len(data), "not erased"
         self.images[self.spare][offset_bytes:end] = data
 
@@ -140,6 +143,7 @@ class MemoryServer:
     def __init__(self, file: bytes, offer: Offer | None) -> None:
         self.file = file
         self.offer = offer
+        self.cancelled: str | None = None
         self.delta_file = b""
         self.deltas_opened = 0
         self.reports: list[Report] = []
@@ -161,7 +165,7 @@ class MemoryServer:
         return Answer(
             acknowledged=said.id if said is not None and ended else None,
             offer=self.offer,
-            cancelled=None,
+            cancelled=self.cancelled,
             stale=stale,
             next_check_s=600,
         )

@@ -4,7 +4,8 @@ Runs on MicroPython too.
 """
 
 from surefoot.shell.attention import Attention
-from surefoot.wire.command import answer_command, encode_command
+from surefoot.wire.command import answer_command, encode_command, refusal_command
+from surefoot.wire.errors import Refused
 from surefoot.wire.report import parse_report
 
 TYPE_CHECKING = False
@@ -68,4 +69,7 @@ class MemoryLink:
         return True
 
     def answer(self, report: "Report") -> bytes:
-        return encode_command(answer_command(self._server.exchange(report), report))
+        try:
+            return encode_command(answer_command(self._server.exchange(report), report))
+        except Refused as refusal:
+            return encode_command(refusal_command(refusal, report))

@@ -24,6 +24,7 @@ BACKEND = """#!/bin/sh
 set -e
 cd {state}
 if [ -e "die.$1$3" ]; then rm "die.$1$3"; kill -9 $PPID; exit 1; fi
+if [ -e "linger.$1" ]; then mv "linger.$1" "lingers.$1"; while [ -e "lingers.$1" ]; do sleep 0.05; done; fi
 case "$1" in
     get-primary)
         for slot in $(cat order); do
@@ -113,6 +114,12 @@ class RaucCompanion:
     def booted(self) -> str:
         return (self.state / "booted").read_text().strip()
 
+    @property
+    def next_to_boot(self) -> str:
+        """Which slot the next restart would start, whoever asks for that."""
+        order = (self.state / "order").read_text().split()
+        return next(name for name in order if int((self.state / f"left.{name}").read_text()) > 0)
+
     def image(self, size_bytes: int) -> bytes:
         """What the booted slot really holds."""
         return (self.directory / f"slot.{self.booted}").read_bytes()[:size_bytes]
@@ -142,6 +149,11 @@ class RaucCompanion:
     def let_rauc_die_at(self, request: str, state: str) -> None:
         """Let RAUC's service be killed when it next asks the bootloader for this."""
         (self.state / f"die.{request}{state}").touch()
+
+    def let_rauc_linger_at(self, request: str) -> Path:
+        """Let RAUC's service wait when it next asks the bootloader for this; return what is there while it waits."""
+        (self.state / f"linger.{request}").touch()
+        return self.state / f"lingers.{request}"
 
     def switch_off(self) -> None:
         """End the bus, the service on it, and what that had mounted."""

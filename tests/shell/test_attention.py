@@ -2,6 +2,7 @@
 
 from agent.agent_case import NEW_VERSION, OFFER, answer
 from shell.mqtt_fakes import TimedEar
+from support import code_of
 from surefoot.shell.attention import ASKED, CANCELS_KEPT, JITTER_MS_MAX, NUDGE_PAUSE_MS, RECONNECTED
 from surefoot.wire.command import (
     answer_command,
@@ -9,8 +10,10 @@ from surefoot.wire.command import (
     encode_command,
     encode_nudge,
     offer_command,
+    refusal_command,
     rollback_command,
 )
+from surefoot.wire.errors import Refused
 from surefoot.wire.report import CONFIRMED, Report, SlotReport
 
 SIX_HOURS_MS = 6 * 3600 * 1000
@@ -169,6 +172,23 @@ def test_the_answer_to_a_report_is_told_from_those_to_others() -> None:
         ear.tell(encode_command(answer_command(answer(acknowledged="other").answer, other)))
     ear.tell(encode_command(answer_command(wanted, REPORT)), after_ms=4000)
     assert ear.attention().answer_to(REPORT, 5000) == wanted
+
+
+def test_the_refusal_of_a_report_is_raised_and_that_of_another_is_not() -> None:
+    refusal = Refused("refused-sku-mismatch", "This robot is enrolled as other.")
+    for other in (REPORT.replace(seq=41), None):
+        ear = TimedEar()
+        ear.tell(encode_command(refusal_command(refusal, other)))
+        assert ear.attention().answer_to(REPORT, 5000) is None
+    ear = TimedEar()
+    ear.tell(encode_command(refusal_command(refusal, REPORT)))
+    assert code_of(ear.attention().answer_to, REPORT, 5000) == "refused-sku-mismatch"
+
+
+def test_a_refusal_is_no_reason_to_ask_again() -> None:
+    refusal = Refused("refused-sku-mismatch", "This robot is enrolled as other.")
+    for report in (REPORT, None):
+        assert rested_ms(TimedEar(), (0, encode_command(refusal_command(refusal, report)))) == SIX_HOURS_MS
 
 
 def test_an_answer_that_does_not_come_in_time_is_not_waited_for() -> None:

@@ -126,5 +126,9 @@ def test_aws_needs_a_certificate_and_goes_without_broker_and_metadata(tmp_path: 
         with pytest.raises(Refused) as caught:
             read_config(tmp_path)
         assert caught.value.code == "refused-agent-config"
+    by_token = AgentConfig(robot_id="r", sku="s", server="aws-iot://host", trusted_keys=(), token_file=Path("t"))
+    with pytest.raises(Refused, match="certificate_file"):
+        make_companion(tmp_path / "made", by_token, b"firmware", Version.parse("0.2.0"))
+    assert not (tmp_path / "made").exists(), "and nothing is left behind"
     (tmp_path / "agent.toml").write_text(text + 'certificate_file = "c"\n')
     assert read_config(tmp_path).server == "aws-iot://host"

@@ -148,6 +148,8 @@ def test_a_document_of_aws_own_making_needs_two_words_of_ours() -> None:
     assert source_of(execution["jobDocument"]) == Source(url=None, stream="s-1", file_id=2, size_bytes=7)
     both = STREAM | {"protocols": ["HTTP"], "files": [{"filesize": 7, "update_data_url": "https://s3.test/"}]}
     assert source_of({"afr_ota": both}).url == "https://s3.test/"
+    other_file = {"afr_ota": both, "surefoot": {"fileid": 1, "size_bytes": 143}}
+    assert source_of(other_file) == Source(url=None, stream="s-1", file_id=1, size_bytes=143)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from agent.agent_case import IDENTITY, NEW_VERSION, OLD_VERSION, digest_of, file_of, offer_of
 from shell.controller_fake import TOKEN, FakeController, served
 from shell.fakes import MemoryServer, PowerCut, QuietHost
+from shell.restarts import journal_in, live
 from support import code_of
 from surefoot.shell.controller import ControllerSlots
 from surefoot.shell.controller_http import Controller
@@ -15,12 +16,11 @@ from surefoot.shell.files import FileJournal
 from surefoot.shell.runner import Runner
 from surefoot.sim.images import app_image
 from surefoot.wire.errors import Interrupted, Refused
-from surefoot.wire.journal import Journal, blank_journal, encode_journal, load_journal
+from surefoot.wire.journal import Journal, blank_journal, encode_journal
 from surefoot.wire.report import CONFIRMED, EMPTY, TRIAL, UNKNOWN
 
 OLD = app_image(str(OLD_VERSION), size_bytes=65536, seed=1)
 NEW = app_image(str(NEW_VERSION), size_bytes=160_000, seed=2)
-RESTARTS_MAX = 12
 
 
 class Bench:
@@ -40,22 +40,16 @@ class Bench:
     def slots(self) -> ControllerSlots:
         return ControllerSlots(self.directory, self.endpoint, self.storage, self.pauses.append)
 
+    def start(self) -> int | None:
+        return Runner(IDENTITY, self.slots(), self.storage, self.server, self.host).start("epoch")
+
     def live(self) -> None:
-        """Start the agent until it rests, as the companion's service does; an interrupted one is started again."""
-        for _ in range(RESTARTS_MAX):
-            runner = Runner(IDENTITY, self.slots(), self.storage, self.server, self.host)
-            try:
-                if runner.start("epoch") is not None:
-                    return
-            except Interrupted:
-                continue
-        raise AssertionError("it restarts for ever")
+        """Start the agent until it rests, as the companion's service does."""
+        live(self.start, Interrupted)
 
     @property
     def journal(self) -> Journal:
-        journal = load_journal(self.storage.read_copies()).journal
-        assert journal is not None
-        return journal
+        return journal_in(self.storage)
 
     @property
     def ending(self) -> tuple[str, str | None, bool]:

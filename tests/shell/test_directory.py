@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from surefoot.shell.directory import DirectorySlots, make_directory
+from surefoot.shell.slot_file import BLOCK_BYTES
 from surefoot.sim.images import app_image
 from surefoot.wire.errors import SurefootError
-from surefoot.wire.report import CONFIRMED, EMPTY, ROLLED_BACK, TRIAL
+from surefoot.wire.report import CONFIRMED, EMPTY, ROLLED_BACK, TRIAL, UNKNOWN
 
 
 def code_raised(error: pytest.ExceptionInfo[SurefootError]) -> str:
@@ -100,6 +101,22 @@ def test_a_cut_short_esp_image_is_refused_and_another_file_is_taken_as_it_is(slo
     slots.erase_block(0)
     slots.write(0, b"#!/bin/sh\n")
     assert slots.inspect(10) == ("", None)
+
+
+def test_a_slot_that_holds_the_beginning_of_an_image_does_not_keep_the_agent_from_starting(
+    slots: DirectorySlots, tmp_path: Path
+) -> None:
+    image = app_image("0.2.1", size_bytes=3 * BLOCK_BYTES)
+    slots.prepare_spare()
+    slots.erase_block(0)
+    slots.write(0, image[:BLOCK_BYTES])
+    restarted = DirectorySlots(tmp_path)
+    restarted.boot()
+    spare = restarted.look().spare
+    assert (spare.version, spare.state) == ("", UNKNOWN)
+    restarted.erase_block(BLOCK_BYTES)
+    restarted.write(BLOCK_BYTES, image[BLOCK_BYTES:])
+    assert restarted.look().spare.version == "0.2.1"
 
 
 def test_a_directory_that_holds_a_robot_is_not_made_anew(slots: DirectorySlots, tmp_path: Path) -> None:

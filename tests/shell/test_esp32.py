@@ -22,7 +22,7 @@ from surefoot.sim.images import app_image
 from surefoot.sim.partitions import NO_FACTORY, SMALL, THREE_SLOTS, Geometry, flash_table, read_partitions
 from surefoot.sim.robot import Behaviour, RobotHost, SimRobot
 from surefoot.wire import otadata as ota
-from surefoot.wire.journal import blank_journal, encode_journal
+from surefoot.wire.journal import blank_journal, encode_journal, load_journal
 from surefoot.wire.report import CONFIRMED, EMPTY, ROLLED_BACK, TRIAL, UNKNOWN
 
 OLD = app_image(OLD_VERSION, seed=1)
@@ -32,6 +32,8 @@ NEW = app_image("0.2.1", seed=2)
 class Esp32Robot(SimRobot):
     """The simulated robot with the drivers of a real chip between agent and flash."""
 
+    worn_blocks: tuple[int, ...] = ()
+
     def _boot(self) -> int | None:
         self.boots += 1
         self._running = self._runner = None
@@ -39,7 +41,7 @@ class Esp32Robot(SimRobot):
         self._running = app.running
         runner = Runner(
             self.identity,
-            Esp32Slots(partition_class(app), block_bytes=self._block_bytes),
+            Esp32Slots(partition_class(app, worn_blocks=self.worn_blocks), block_bytes=self._block_bytes),
             NvsJournal(nvs_class(app.partitions["nvs"])),
             self._transport,
             RobotHost(self._behaviour(), self._log, self._pause),
@@ -63,12 +65,17 @@ class Esp32Bench(Bench):
 
 def made_chip(geometry: Geometry, image: bytes) -> Flash:
     """Return a flash as the factory leaves it, its journal in NVS."""
-    flash = Flash(geometry.flash_size_bytes)
-    flash_table(flash, geometry)
+    flash = blank_chip(geometry)
     partitions = read_partitions(flash)
     (partitions.factory or partitions.slots[0]).write(0, image)
     NvsJournal(nvs_class(partitions["nvs"])).write_copy(0, encode_journal(blank_journal("factory"), 1))
     flash.power.restore()
+    return flash
+
+
+def blank_chip(geometry: Geometry) -> Flash:
+    flash = Flash(geometry.flash_size_bytes)
+    flash_table(flash, geometry)
     return flash
 
 
@@ -174,6 +181,20 @@ def test_an_image_that_was_not_confirmed_is_seen_as_rolled_back_until_it_is_forg
     assert slots.look().spare.state == UNKNOWN
 
 
+def test_flash_that_is_worn_out_keeps_the_robot_at_work_on_its_old_image_and_is_reported(fleet: SimFleet) -> None:
+    bench = a_bench(fleet, SMALL)
+    robot = bench.robot("r", Behaviour.HEALTHY)
+    assert isinstance(robot, Esp32Robot)
+    robot.worn_blocks = (2,)
+    assert robot.switch_on() > 0 and robot.boots == 1
+    robot.check()
+    verdict = fleet.status("r").verdict
+    assert (verdict.status, verdict.code) == (Status.DOWNLOADING, "interrupted-storage")
+    robot.worn_blocks = ()
+    settle(robot, bench)
+    assert fleet.status("r").verdict.status is Status.INSTALLED
+
+
 def test_going_back_writes_nothing() -> None:
     flash = made_chip(NO_FACTORY, OLD)
     install(booted(flash), NEW)
@@ -265,3 +286,12 @@ def test_nvs_without_room_is_said_and_the_other_copy_stands() -> None:
     first = storage.read_copies()[0]
     assert code_of(storage.write_copy, 1, bytes(3 * 4096)) == "damaged-journal"
     assert storage.read_copies() == (first, b"")
+
+
+def test_a_journal_that_nvs_cannot_read_is_damaged_and_not_a_new_one() -> None:
+    nvs = read_partitions(made_chip(SMALL, OLD))["nvs"]
+    assert load_journal(NvsJournal(nvs_class(nvs)).read_copies()).journal is not None
+    unreadable = load_journal(NvsJournal(nvs_class(nvs, reads=False)).read_copies())
+    assert unreadable.journal is None and unreadable.damaged
+    blank = load_journal(NvsJournal(nvs_class(read_partitions(blank_chip(SMALL))["nvs"])).read_copies())
+    assert blank.journal is None and not blank.damaged

@@ -4,13 +4,14 @@ import http.server
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from surefoot.server.certificates import ensure_certificates
-from surefoot.shell.https import HttpsTransport, problem_of
+from surefoot.shell.https import HttpsTransport
 from surefoot.wire.errors import Interrupted, Refused, SurefootError
 from surefoot.wire.offer import Answer, encode_answer
 from surefoot.wire.report import CONFIRMED, Report, SlotReport
@@ -216,6 +217,16 @@ def test_a_download_that_breaks_off_is_interrupted_not_complete(script: Script) 
     download.close()
 
 
+def test_bytes_that_trickle_are_an_interrupted_download(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    script.body = FILE * 20
+    monkeypatch.setattr("surefoot.shell.https.READ_S_MAX", -1.0)
+    with closing(transport(script).open(f"{script.url}/x", SHA256, 0)) as download:
+        assert download.read(1000) == FILE[:1000], "what is there at once is never too slow"
+        with pytest.raises(Interrupted) as error:
+            download.read(100_000)
+    assert error.value.code == "download-interrupted"
+
+
 def test_the_token_does_not_follow_a_redirect_to_another_place(script: Script) -> None:
     elsewhere = script.url.replace("127.0.0.1", "localhost")
     script.status, script.headers = 302, {"Location": f"{elsewhere}/elsewhere"}
@@ -231,10 +242,22 @@ def test_endless_redirects_end(script: Script) -> None:
     assert len(script.seen) == 4
 
 
-@pytest.mark.parametrize("body", [b"[" * 5000, b'{"type": "captive portal: sign in"}', b'{"type": "\\u00e9"}', b"\xff"])
-def test_a_problem_that_is_none_never_gives_a_code_that_no_journal_takes(body: bytes) -> None:
-    assert problem_of(body, 502) == ("refused-answer-format", "The server answered with status 502.")
+@pytest.mark.parametrize(
+    "place", ["https://[1", "https://a:b/", "https://a:99999/", "http://a/", "", "https://a b/", "/x"]
+)
+def test_a_redirect_to_nowhere_is_trouble_of_the_server_and_not_of_the_agent(script: Script, place: str) -> None:
+    script.status, script.headers = 302, {"Location": place}
+    assert code_of_open(script, Interrupted) == "download-interrupted"
 
 
-def test_what_a_problem_says_can_be_logged() -> None:
-    assert problem_of(rb'{"type":"x:busy","detail":"no \ud800\u001b[2J"}', 502) == ("busy", "no ??[2J")
+@pytest.mark.parametrize("url", ["https://[1", "https://a:b/", "https:///x", "ftp://a/"])
+def test_an_offer_of_what_is_no_https_address_is_refused(script: Script, url: str) -> None:
+    with pytest.raises(Refused) as error:
+        transport(script).open(url, SHA256, 0)
+    assert error.value.code == "refused-url"
+
+
+def test_an_address_that_no_wire_takes_is_an_interrupted_download(script: Script) -> None:
+    for url in (f"{script.url}/v1/\u00e9", f"https://{'a' * 70}.example/"):
+        with pytest.raises(Interrupted):
+            transport(script).open(url, SHA256, 0)

@@ -6,7 +6,7 @@ from shell.mqtt_fakes import MemoryLink, TimedEar
 from surefoot.shell.mqtt import ANSWER_TIMEOUT_MS, RECONNECT_MS_MAX, MqttTransport, reconnect_pause_ms
 from surefoot.shell.runner import Runner
 from surefoot.wire.command import cancel_command, encode_command, encode_nudge
-from surefoot.wire.errors import Interrupted
+from surefoot.wire.errors import Interrupted, Refused
 from surefoot.wire.image_header import HEADER_BYTES
 from surefoot.wire.journal import load_journal
 from surefoot.wire.report import CONFIRMED
@@ -131,6 +131,20 @@ def test_when_nobody_answers_the_same_report_goes_over_https() -> None:
     assert (len(bench.link.published), bench.https.exchanges) == (1, 1)
     assert bench.ear.now_ms == 1000 + ANSWER_TIMEOUT_MS
     assert len(bench.server.reports) == 1 and bench.server.reports[0].seq == 1
+
+
+def test_a_refused_report_ends_as_over_https_and_is_not_asked_there_again() -> None:
+    bench = Bench()
+    bench.server.offer = None
+    bench.run()
+    bench.server.unreachable = Refused("refused-sku-mismatch", "Robot robot-001 is enrolled as other.")
+    before_ms = bench.ear.now_ms
+    over_mqtt = bench.check()
+    assert bench.ear.now_ms - before_ms == 50, "told at once"
+    assert bench.https.exchanges == 0
+    assert bench.host.lines[-1].startswith("refused-sku-mismatch: Robot robot-001 is enrolled as other.")
+    bench.link.is_up = False
+    assert bench.check() == over_mqtt and bench.https.exchanges == 1
 
 
 def test_with_neither_way_the_robot_is_unheard_and_tries_again() -> None:

@@ -5,7 +5,15 @@ import itertools
 import pytest
 
 from agent.agent_case import IDENTITY, NEW, NEW_FILE, NEW_VERSION, OFFER, OLD, digest_of, file_of
-from shell.fakes import BLOCK_BYTES, MemoryDownload, MemoryJournal, MemoryServer, MemorySlots, PowerCut, QuietHost
+from shell.fakes import (
+    BLOCK_BYTES,
+    MemoryDownload,
+    MemoryJournal,
+    MemoryServer,
+    MemorySlots,
+    QuietHost,
+)
+from shell.restarts import journal_in, live
 from support import code_of, reader_of
 from surefoot.shell.inflate import inflate
 from surefoot.shell.patching import PatchedDownload, open_patched
@@ -13,13 +21,12 @@ from surefoot.shell.runner import Runner
 from surefoot.wire.delta import HEAD_BYTES
 from surefoot.wire.errors import Interrupted, Refused
 from surefoot.wire.image_header import HEADER_BYTES
-from surefoot.wire.journal import Journal, load_journal
+from surefoot.wire.journal import Journal
 from surefoot.wire.limits import CHUNK_BYTES
 from surefoot.wire.offer import Delta
 from wire.delta_case import delta_file, patch_of
 
 FILE = delta_file(OLD, NEW_FILE)
-BOOTS_MAX = 8
 
 
 def said_of(file: bytes, source: bytes = OLD) -> Delta:
@@ -40,22 +47,17 @@ class Bench:
         self.server.delta_file = file
         self.host = QuietHost()
 
+    def start(self) -> int | None:
+        self.slots.boot()
+        return Runner(IDENTITY, self.slots, self.storage, self.server, self.host, inflate).start("epoch")
+
     def run(self) -> "Bench":
-        for boot in range(BOOTS_MAX):
-            self.slots.boot()
-            runner = Runner(IDENTITY, self.slots, self.storage, self.server, self.host, inflate)
-            try:
-                if runner.start(f"epoch-{boot}") is not None:
-                    return self
-            except PowerCut:
-                continue
-        raise AssertionError("it restarts for ever")
+        live(self.start)
+        return self
 
     @property
     def journal(self) -> Journal:
-        journal = load_journal(self.storage.read_copies()).journal
-        assert journal is not None
-        return journal
+        return journal_in(self.storage)
 
     @property
     def installed(self) -> bool:

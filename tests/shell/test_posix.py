@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from agent.agent_case import OFFER, on_trial, staged
 from live_server import LiveServer
-from surefoot.agent.preflight import held_by
+from shell.fakes import QuietHost
+from surefoot.agent.download import HOLD_S
 from surefoot.cli.client import OperatorClient, connect
 from surefoot.shell.agent_config import AgentConfig, read_config
-from surefoot.shell.posix import Companion, PosixHost, make_companion
+from surefoot.shell.posix import Companion, make_companion, may_restart
 from surefoot.signing.image import sign_image
 from surefoot.signing.manifest import sign_manifest
 from surefoot.signing.signers import Signer, new_key, open_signer
@@ -95,10 +97,6 @@ def make_robot(
     return Companion(directory, lambda text: None)
 
 
-def a_host(self_test: tuple[str, ...] = (), conditions: tuple[str, ...] = ()) -> PosixHost:
-    return PosixHost(self_test, conditions, lambda text: None)
-
-
 def test_a_companion_installs_what_it_is_offered_and_the_record_says_so(
     tmp_path: Path, server: LiveServer, operator: OperatorClient, signer: Signer
 ) -> None:
@@ -140,33 +138,27 @@ def test_a_companion_without_its_server_keeps_what_it_has(
     assert companion.run_once().journal.state == "idle"
 
 
-def test_a_self_test_that_hangs_or_cannot_run_has_failed() -> None:
-    hangs = a_host(self_test=(sys.executable, "-c", "import threading; threading.Event().wait()"))
-    missing = a_host(self_test=("/nowhere/self-test",))
-    assert not hangs.passes("relay", 1)
-    assert not missing.passes("relay", 1)
+def test_the_machine_is_restarted_when_the_robot_has_come_to_rest() -> None:
+    host = QuietHost()
+    host.holds = ["held-motors", "held-battery", None]
+    assert may_restart(staged().journal, host, lambda _id: False)
+    assert host.pauses == [HOLD_S, HOLD_S]
 
 
-def test_each_check_is_run_with_its_name_and_passes_by_exit_code() -> None:
-    only_relay = a_host(self_test=(sys.executable, "-c", "import sys; sys.exit(sys.argv[1] != 'relay')"))
-    assert only_relay.passes("relay", 10)
-    assert not only_relay.passes("sensors", 10)
+def test_the_machine_is_not_restarted_into_what_was_cancelled_while_it_waited() -> None:
+    host = QuietHost()
+    host.hold = "held-motors"
+    assert not may_restart(
+        staged().journal, host, lambda assignment_id: assignment_id == OFFER.id and bool(host.pauses)
+    )
+    assert host.pauses == [HOLD_S]
 
 
-def test_the_conditions_are_what_the_owners_command_prints() -> None:
-    printed = '{"battery_percent": 49.5, "rssi_dbm": -60, "is_idle": true, "safety_state": "NORMAL"}'
-    host = a_host(conditions=(sys.executable, "-c", f"print({printed!r})"))
-    assert held_by(host.conditions()) == "held-battery"
-    assert host.conditions().is_cool is None
-
-
-@pytest.mark.parametrize("code", ["raise SystemExit(1)", "print('?')", 'print(\'{"battery_percent": "full"}\')'])
-def test_a_robot_that_cannot_say_how_it_is_is_not_updated(code: str) -> None:
-    assert held_by(a_host(conditions=(sys.executable, "-c", code)).conditions()) == "held-safety"
-
-
-def test_a_robot_without_sensors_is_held_by_none() -> None:
-    assert held_by(a_host().conditions()) is None
+def test_an_image_that_failed_its_trial_is_left_at_once() -> None:
+    host = QuietHost()
+    host.hold = "held-safety"
+    assert may_restart(on_trial().journal, host, lambda _id: True)
+    assert host.pauses == []
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Whole updates of a companion by the real RAUC on file-backed slots, driven by the real agent."""
 
 import json
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,18 +10,20 @@ import pytest
 from agent.agent_case import IDENTITY, NEW_VERSION, digest_of, file_of, offer_of
 from shell.fakes import MemoryServer, PowerCut, QuietHost
 from shell.rauc_companion import RaucCompanion
+from shell.restarts import RESTARTS_MAX, journal_in, live
 from support import code_of
 from surefoot.shell.files import FileJournal
-from surefoot.shell.rauc import RaucSlots
+from surefoot.shell.rauc import BUNDLES_MAX, RaucSlots
 from surefoot.shell.runner import Runner
-from surefoot.wire.journal import Journal, load_journal
+from surefoot.wire.errors import SurefootError
+from surefoot.wire.journal import Journal
 from surefoot.wire.report import CONFIRMED, ROLLED_BACK, TRIAL, UNKNOWN
 from surefoot.wire.version import Version
+from waiting import wait_until
 
 pytestmark = [pytest.mark.rauc, pytest.mark.timeout(120)]
 
 CONTENT = b"new root file system" * 5000
-RESTARTS_MAX = 10
 
 
 class Bench:
@@ -44,23 +47,19 @@ class Bench:
     def start(self, slots: RaucSlots | None = None) -> int | None:
         """Switch the companion on and start its agent; return what the runner says."""
         self.companion.boot()
+        return self.start_agent(slots)
+
+    def start_agent(self, slots: RaucSlots | None = None) -> int | None:
+        """Start the agent alone, as after it was killed; the companion runs on."""
         return Runner(IDENTITY, slots or self.slots(), self.storage, self.server, self.host).start("epoch")
 
     def live(self) -> None:
         """Restart as often as the agent asks or its power fails."""
-        for _ in range(RESTARTS_MAX):
-            try:
-                if self.start() is not None:
-                    return
-            except PowerCut:
-                continue
-        raise AssertionError("it restarts for ever")
+        live(self.start)
 
     @property
     def journal(self) -> Journal:
-        journal = load_journal(self.storage.read_copies()).journal
-        assert journal is not None
-        return journal
+        return journal_in(self.storage)
 
     @property
     def ending(self) -> tuple[str, str | None, str]:
@@ -99,6 +98,14 @@ class CutSlots(RaucSlots):
     def cut(self, *, before: str | None = None, after: str | None = None) -> "CutSlots":
         self.before, self.after = before, after
         return self
+
+
+def code_or_none(work: Callable[[], object]) -> str | None:
+    try:
+        work()
+    except SurefootError as error:
+        return error.code
+    return None
 
 
 def cutting(bench: Bench, *, before: str | None = None, after: str | None = None) -> None:
@@ -185,6 +192,42 @@ def test_a_cut_in_a_failing_update_ends_on_the_old_slot(bench: Bench, before: st
     assert bench.ending == ("rolled_back", "trial-failed-relay", "A")
 
 
+def test_what_was_cancelled_after_the_agent_was_killed_does_not_start_with_the_machine(bench: Bench) -> None:
+    assert bench.start() is None
+    assert bench.companion.next_to_boot == "B"
+    bench.server.cancelled = "assignment-1"
+    assert bench.start_agent() is not None
+    assert (bench.journal.state, bench.journal.code) == ("refused", "cancelled")
+    assert bench.companion.next_to_boot == "A"
+    bench.server.cancelled, bench.server.offer = None, bench.server.offer and bench.server.offer.replace(attempt=3)
+    bench.live()
+    assert bench.ending == ("installed", None, "B")
+
+
+def test_an_agent_that_is_killed_while_rauc_installs_decides_nothing_before_that_ends(bench: Bench) -> None:
+    lingers = bench.companion.let_rauc_linger_at("set-primary")
+
+    class Killed(RaucSlots):
+        def _run(self, *arguments: str, timeout_s: int = 60):  # type: ignore[no-untyped-def]
+            if arguments[0] != "install":
+                return super()._run(*arguments, timeout_s=timeout_s)
+            with subprocess.Popen((*self._command, *arguments), stderr=subprocess.DEVNULL) as rauc:
+                wait_until(lingers.exists)
+                rauc.kill()
+            raise PowerCut
+
+    with pytest.raises(PowerCut):
+        bench.start(Killed(bench.directory, bench.storage, command=bench.companion.command))
+    assert code_of(bench.start_agent) == "interrupted-rauc"
+    lingers.unlink()
+    wait_until(lambda: bench.companion.next_to_boot == "B")
+    wait_until(lambda: code_or_none(bench.slots().look) is None)
+    assert bench.start_agent() is None
+    bench.live()
+    assert bench.ending == ("installed", None, "B")
+    assert bench.journal.attempts == 2
+
+
 def test_a_bundle_for_another_machine_never_boots(bench: Bench) -> None:
     bundle = bench.companion.bundle("0.4.0", CONTENT, compatible="toaster")
     bench.server = bench.offering(bundle, Version.parse("0.4.0"))
@@ -234,6 +277,22 @@ def test_two_bundles_with_the_same_bytes_and_version_cannot_be_told_apart(bench:
     (bench.directory / "bundles.json").write_text(json.dumps(dict.fromkeys(notes, digest_of(other))))
     slots.inspect(len(bench.bundle))
     assert bench.slots().look().running.digest is None
+
+
+def test_what_runs_is_known_however_many_bundles_came_that_were_never_installed(bench: Bench) -> None:
+    bench.live()
+    path = bench.directory / "bundles.json"
+    for version in ("0.4.0", "0.5.0"):
+        notes = json.loads(path.read_bytes())
+        path.write_text(json.dumps(notes | {f"{number} {version}": "ab" * 32 for number in range(BUNDLES_MAX - 2)}))
+        bundle = bench.companion.bundle(version, version.encode() * 5000)
+        slots = bench.slots()
+        slots.prepare_spare()
+        slots.erase_block(0)
+        slots.write(0, bundle)
+        slots.inspect(len(bundle))
+        assert len(json.loads(path.read_bytes())) == BUNDLES_MAX
+    assert bench.slots().look().running.digest == digest_of(bench.bundle)
 
 
 def test_nothing_is_staged_on_trial_and_nothing_decided_without_rauc(bench: Bench) -> None:

@@ -4,14 +4,15 @@ import pytest
 
 from agent.agent_case import IDENTITY, NEW, NEW_FILE, OFFER, OLD
 from shell.fakes import BLOCK_BYTES, MemoryJournal, MemoryServer, MemorySlots, PowerCut, QuietHost
+from shell.restarts import journal_in
 from surefoot.agent.download import RETRIES_MAX
 from surefoot.shell.runner import Runner
 from surefoot.wire.errors import Damaged, Interrupted, Refused
 from surefoot.wire.image_header import HEADER_BYTES
 from surefoot.wire.journal import Journal, encode_journal, load_journal
 from surefoot.wire.limits import CHUNK_BYTES
-from surefoot.wire.offer import Offer
-from surefoot.wire.report import CONFIRMED
+from surefoot.wire.offer import Answer, Offer
+from surefoot.wire.report import CONFIRMED, Report
 
 BOOTS_MAX = 8
 
@@ -24,6 +25,7 @@ class Bench:
         self.storage = MemoryJournal()
         self.server = MemoryServer(file, offer)
         self.host = QuietHost()
+        self.cancelled: set[str] = set()
         self.runner: Runner | None = None
         self.boots = 0
         self.restarts = 0
@@ -32,7 +34,9 @@ class Bench:
         """Boot once; return what the runner says."""
         self.slots.boot()
         self.boots += 1
-        self.runner = Runner(IDENTITY, self.slots, self.storage, self.server, self.host)
+        self.runner = Runner(
+            IDENTITY, self.slots, self.storage, self.server, self.host, is_cancelled=self.cancelled.__contains__
+        )
         return self.runner.start(f"epoch-{self.boots}")
 
     def run(self) -> int:
@@ -49,9 +53,7 @@ class Bench:
 
     @property
     def journal(self) -> Journal:
-        journal = load_journal(self.storage.read_copies()).journal
-        assert journal is not None
-        return journal
+        return journal_in(self.storage)
 
     @property
     def installed(self) -> bool:
@@ -244,6 +246,51 @@ def test_a_robot_that_began_to_work_during_the_download_restarts_when_it_is_done
     assert len(bench.slots.log) == read_before, "an image that was believed is not read again"
     bench.run()
     assert bench.installed and bench.journal.attempts == 1
+
+
+def test_a_robot_that_began_to_work_while_it_told_the_server_is_not_restarted() -> None:
+    bench = Bench()
+    bench.host.holds = [None, None, None, "held-motors"]
+    assert bench.run() == 60
+    assert (bench.slots.tries, bench.journal.state, bench.journal.attempts) == (None, "verifying", 0)
+    assert bench.runner is not None
+    assert bench.runner.check() is None
+    bench.run()
+    assert bench.installed and bench.journal.attempts == 1
+
+
+def test_a_cancel_that_comes_behind_the_servers_last_answer_still_keeps_the_robot_from_restarting() -> None:
+    bench = Bench()
+    answer_to = bench.server.exchange
+
+    def halted_right_after(report: Report) -> Answer:
+        answer = answer_to(report)
+        if report.assignment is not None and report.assignment.state == "staged":
+            bench.cancelled.add(report.assignment.id)
+        return answer
+
+    bench.server.exchange = halted_right_after  # type: ignore[method-assign]
+    assert bench.run() == 600
+    assert bench.restarts == 0 and bench.slots.tries is None
+    assert (bench.journal.state, bench.journal.code) == ("refused", "cancelled")
+
+
+@pytest.mark.parametrize("room_bytes", [0, CHUNK_BYTES, BLOCK_BYTES, BLOCK_BYTES + CHUNK_BYTES, len(NEW) - 1])
+def test_storage_that_takes_no_more_is_waited_for_and_reported(room_bytes: int) -> None:
+    bench = Bench()
+    bench.slots.room_bytes = room_bytes
+    assert bench.run() > 0
+    whole_bytes = room_bytes // BLOCK_BYTES * BLOCK_BYTES
+    assert (bench.journal.state, bench.journal.received_bytes) == ("downloading", whole_bytes)
+    assert len(bench.host.pauses) == RETRIES_MAX and bench.server.everything_is_closed
+    assert bench.runner is not None
+    bench.runner.check()
+    said = bench.server.reports[-1].assignment
+    assert said is not None and (said.state, said.code) == ("downloading", "interrupted-storage")
+    bench.slots.room_bytes = 65536
+    assert bench.runner.check() is None
+    bench.run()
+    assert bench.installed and bench.journal.restarts == 0
 
 
 def test_a_slot_that_reads_short_holds_a_damaged_image() -> None:

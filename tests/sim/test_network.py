@@ -7,6 +7,7 @@ import pytest
 from surefoot.sim.faults import Fault
 from surefoot.sim.flash import PowerCut
 from surefoot.sim.foundry import foundry
+from surefoot.sim.ground import SKU
 from surefoot.sim.network import LATE_S_MAX, TIMEOUT_S, WorldLink
 from surefoot.sim.world import World
 from surefoot.wire.errors import Interrupted
@@ -19,7 +20,7 @@ FILE = foundry().releases[0].sha256
 def a_report(seq: int, boot: int = 1) -> Report:
     return Report(
         robot_id="robot-001",
-        sku=foundry().sku,
+        sku=SKU,
         epoch="factory",
         boot=boot,
         seq=seq,

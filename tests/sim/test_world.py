@@ -10,12 +10,13 @@ import pytest
 
 from surefoot.agent import effects as do
 from surefoot.agent.events import Event, SelfTestPassed
+from surefoot.fleet import doors as fleet_doors
 from surefoot.fleet import exchange as fleet_exchange
 from surefoot.fleet import judge as fleet_judge
 from surefoot.fleet import look as fleet_look
 from surefoot.fleet import reconcile as fleet_reconcile
 from surefoot.fleet.deltas import BuiltDelta
-from surefoot.fleet.doors import CLOSED_BY, Doors
+from surefoot.fleet.doors import CLOSED_BY
 from surefoot.fleet.facts import take_report
 from surefoot.fleet.model import Facts, HistoryEntry, Status
 from surefoot.rollout import door as rollout_door
@@ -169,9 +170,11 @@ def skip_self_tests(patch: pytest.MonkeyPatch) -> None:
 
 def ignore_capacity(patch: pytest.MonkeyPatch) -> None:
     """Let everyone in at once."""
-    look = Doors._door
+    look = fleet_doors.door_of
     patch.setattr(
-        Doors, "_door", lambda doors, rollout, release: replace(look(doors, rollout, release), open_assignments=0)
+        fleet_doors,
+        "door_of",
+        lambda rows, rollout, release: replace(look(rows, rollout, release), open_assignments=0),
     )
 
 

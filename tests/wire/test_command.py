@@ -6,8 +6,10 @@ from surefoot.wire.command import (
     encode_nudge,
     offer_command,
     parse_command,
+    refusal_command,
     rollback_command,
 )
+from surefoot.wire.errors import Refused
 from surefoot.wire.fields import encode_object, parse_object
 from surefoot.wire.limits import COMMAND_BYTES_MAX
 from surefoot.wire.offer import answer_to_object
@@ -15,6 +17,7 @@ from surefoot.wire.report import FIRST_EPOCH
 from wire.wire_case import ANSWER, DIGEST, OFFER, REPORT
 
 FORWARD = OFFER.replace(rollback=False)
+REFUSAL = Refused("refused-sku-mismatch", "Robot robot-001 is enrolled as other: correct one of them.")
 
 
 def test_every_command_comes_back_as_it_was() -> None:
@@ -24,6 +27,8 @@ def test_every_command_comes_back_as_it_was() -> None:
         rollback_command(),
         cancel_command("01J-before"),
         answer_command(ANSWER, REPORT),
+        refusal_command(REFUSAL, REPORT),
+        refusal_command(REFUSAL, None),
     ):
         assert parse_command(encode_command(command)) == command
 
@@ -56,6 +61,16 @@ def test_an_answer_belongs_to_one_report() -> None:
     assert not offer_command(OFFER).answers(REPORT)
 
 
+def test_a_refusal_says_why_and_of_which_report() -> None:
+    command = parse_command(encode_command(refusal_command(REFUSAL, REPORT)))
+    assert (command.refused, command.detail, command.answer) == (REFUSAL.code, REFUSAL.message, None)
+    assert command.answers(REPORT) and not command.answers(REPORT.replace(seq=43))
+    of_some_report = parse_command(encode_command(refusal_command(REFUSAL, None)))
+    assert of_some_report.refused == REFUSAL.code and not of_some_report.answers(REPORT)
+    endless = refusal_command(Refused(REFUSAL.code, "x" * 5000), REPORT)
+    assert parse_command(encode_command(endless)).detail == "x" * 500
+
+
 def test_an_answer_without_an_epoch_is_for_robots_from_before_there_were_any() -> None:
     source = {"answer": answer_to_object(ANSWER), "boot": REPORT.boot, "seq": REPORT.seq}
     command = parse_command(encode_object(source))
@@ -73,6 +88,9 @@ def test_a_command_that_makes_no_sense_is_refused() -> None:
         b'{"cancel": ""}',
         b'{"cancel": 7}',
         b'{"cancel": "a b"}',
+        b'{"refused": ""}',
+        b'{"refused": "a b"}',
+        b'{"refused": "refused-x", "seq": -1}',
         encode_object({"answer": answer, "boot": 17}),
         encode_object({"answer": answer, "boot": -1, "seq": 1}),
         encode_object({"answer": answer, "epoch": "a.b", "boot": 17, "seq": 1}),

@@ -95,7 +95,11 @@ class DigestSpare(Effect):
 
 
 class SetBootSlot(Effect):
-    """Let the bootloader try the spare slot next. Ends in `BootSlotRefused` if that cannot be."""
+    """Let the bootloader try the spare slot next.
+
+    Ends in `BootSlotRefused` if that cannot be. Right before, the shell looks once more whether the robot may restart,
+    and whether the server cancelled it: then nothing is set, and it ends in `PreflightHeld` or `Answered`.
+    """
 
     __slots__ = ()
 

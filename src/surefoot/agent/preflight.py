@@ -1,4 +1,4 @@
-"""Whether a robot may be updated now: asked before the download, and again before the restart.
+"""Whether a robot may be updated now: asked before the download, and again twice before the restart.
 
 Limits are those of the fleet's safety rules. A condition is None when the robot has no such sensor; a sensor that does
 not answer is no reason to be brave, and is reported by its host as its worst value.

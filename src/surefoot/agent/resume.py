@@ -157,7 +157,9 @@ def boot(identity: Identity, event: Booted) -> Step:
         fresh_epoch=event.fresh_epoch,
         accepts=event.accepts,
     )
-    gives_up = journal.state == wire_report.TRIAL and journal.trial_boots > TRIAL_BOOTS_MAX
+    # A code says that the trial was lost already: a second self-test by chance must not keep the image.
+    is_lost = journal.code is not None or journal.trial_boots > TRIAL_BOOTS_MAX
+    gives_up = journal.state == wire_report.TRIAL and is_lost
     if row.resume_as == GO_BACK or gives_up:
         return Step(state=state, effects=(SaveJournal(journal=journal), GoBack(), Reboot()))
     return save_and_tell(state, journal)

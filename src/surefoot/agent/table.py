@@ -74,6 +74,7 @@ TABLE: "tuple[Row, ...]" = (
 
     _row((STAGED,),      on.Answered,        trial.switch_unless_cancelled,  (STAGED, REFUSED)),
     _row((STAGED,),      on.Unreachable,     trial.switch,                   (STAGED,)),
+    _row((STAGED,),      on.PreflightHeld,   trial.unstage,                  (VERIFYING,)),
     _row((STAGED,),      on.BootSlotRefused, trial.cannot_switch,            (ROLLED_BACK,)),
     _row((TRIAL,),       on.Answered,        trial.test,                     (TRIAL,)),
     _row((TRIAL,),       on.Unreachable,     trial.test,                     (TRIAL,)),

@@ -1,5 +1,6 @@
 """From the staged image to the end of its trial: the steps that cannot be taken back, each recorded before it."""
 
+from surefoot.agent.download import hold
 from surefoot.agent.effects import Check, Confirm, GoBack, Reboot, RunSelfTest, SetBootSlot
 from surefoot.agent.offers import cancel, is_cancelled
 from surefoot.agent.steps import Step, save, save_and_tell, stay, wanted_digest
@@ -10,7 +11,15 @@ from surefoot.wire.manifest import parse_manifest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from surefoot.agent.events import Answered, BootSlotRefused, Confirmed, SelfTestFailed, SelfTestPassed, Unreachable
+    from surefoot.agent.events import (
+        Answered,
+        BootSlotRefused,
+        Confirmed,
+        PreflightHeld,
+        SelfTestFailed,
+        SelfTestPassed,
+        Unreachable,
+    )
     from surefoot.wire.journal import Journal
 
 # The validation window: 30 s in all.
@@ -29,6 +38,13 @@ def switch(state: AgentState, event: "Answered | Unreachable") -> Step:
 def switch_unless_cancelled(state: AgentState, event: "Answered") -> Step:
     """Heed the server's last word before the restart."""
     return cancel(state) if is_cancelled(state, event.answer) else switch(state, event)
+
+
+def unstage(state: AgentState, event: "PreflightHeld") -> Step:
+    """Give the attempt back and wait: the robot began to work while it told the server that it would restart."""
+    held, journal = hold(state, event), state.journal
+    waiting = journal.replace(state=wire_report.VERIFYING, attempts=journal.attempts - 1)
+    return save(held.state, waiting, *held.effects)
 
 
 def cannot_switch(state: AgentState, event: "BootSlotRefused") -> Step:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from surefoot.agent.values import Identity
+from surefoot.shell.files import read_file
 from surefoot.trust import p256
 from surefoot.trust.keys import KeyRing, PublicKey
 from surefoot.wire import limits
@@ -81,16 +82,21 @@ def read_config(directory: Path) -> AgentConfig:
         conditions_command=tuple(str(word) for word in fields.array("conditions_command", 64)),
         needs_manifest=fields.flag("needs_manifest") if fields.has("needs_manifest") else True,
     )
+    check_ways(config, str(path))
+    return config
+
+
+def check_ways(config: AgentConfig, where: str) -> None:
+    """Refuse (`refused-agent-config`) credentials and addresses that do not go together, naming where they stand."""
     if (config.token_file is None) == (config.certificate_file is None):
-        raise Refused(CODE, f"{path} names both or none of token_file and certificate_file: name one of them.")
+        raise Refused(CODE, f"{where} names both or none of token_file and certificate_file: name one of them.")
     if config.mqtt is not None:
-        mqtt_address(config.mqtt, str(path))
+        mqtt_address(config.mqtt, where)
     if endpoint_of(config.server) is not None and (
         config.certificate_file is None or config.mqtt is not None or config.metadata_root is not None
     ):
-        detail = f"{path}: with {AWS_SCHEME}:// goes certificate_file, and neither mqtt nor metadata_root."
+        detail = f"{where}: with {AWS_SCHEME}:// goes certificate_file, and neither mqtt nor metadata_root."
         raise Refused(CODE, detail)
-    return config
 
 
 def config_text(config: AgentConfig) -> str:
@@ -156,11 +162,3 @@ def identity_of(config: AgentConfig) -> Identity:
         attempts_max=3,
         needs_manifest=config.needs_manifest,
     )
-
-
-def read_file(path: Path) -> bytes:
-    """Return the file's bytes; `Refused` (`refused-file-unreadable`)."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise Refused("refused-file-unreadable", f"Cannot read {path}: {error.strerror}.") from error

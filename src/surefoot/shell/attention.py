@@ -86,7 +86,7 @@ class Attention:
         self.cancels = tuple([cancel for cancel in self.cancels if cancel not in cancels])
 
     def answer_to(self, report: "Report", timeout_ms: int) -> "Answer | None":
-        """Wait for the answer to this report, None when it does not come in time."""
+        """Wait for the answer to this report, None when it does not come in time; raise what refused the report."""
         due_ms = self._clock_ms() + timeout_ms
         while True:
             left_ms = due_ms - self._clock_ms()
@@ -95,8 +95,11 @@ class Attention:
             command = self._hear(left_ms)
             if isinstance(command, str) or command is None:
                 continue
-            if command.answers(report):
-                return command.answer
+            if not command.answers(report):
+                continue
+            if command.refused is not None:
+                raise Refused(command.refused, command.detail or "The server refused the report.")
+            return command.answer
 
     def _hear(self, timeout_ms: int) -> "Command | str | None":
         """Wait for the next thing to hear, remember what it asks for, and return it; None in silence."""
@@ -118,7 +121,7 @@ class Attention:
             self._wake(heard, 0)
             if command.cancel not in self.cancels:
                 self.cancels = (self.cancels + (command.cancel,))[-CANCELS_KEPT:]
-        elif command.answer is None:
+        elif command.answer is None and command.refused is None:
             self._wake(heard, self._jitter_ms(JITTER_MS_MAX))
         return command
 

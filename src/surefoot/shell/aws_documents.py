@@ -6,8 +6,8 @@
 ```
 
 `sha256` and `size_bytes` are of the file, signed header included. `fileid` in `surefoot` names another file of the
-stream than the one that other agents take. `url` in `surefoot` may stand for `afr_ota`; AWS replaces
-`${aws:iot:s3-presigned-url:…}` in it with an address that is good for a while.
+stream than the one that other agents take, by stream or by `update_data_url`. `url` in `surefoot` may stand for
+`afr_ota`; AWS replaces `${aws:iot:s3-presigned-url:…}` in it with an address that is good for a while.
 """
 
 from dataclasses import dataclass
@@ -64,7 +64,9 @@ def source_of(document: object) -> Source:
     files = freertos.get("files")
     file = _object(files[0]) if isinstance(files, list) and files else {}
     stream, protocols = freertos.get("streamname"), freertos.get("protocols")
-    url = own.get("url") or (file.get("update_data_url") if _prefers_http(protocols, stream) else None)
+    # The address that other agents go by is of their file, not of another one of the stream that is named for us.
+    is_ours = "fileid" not in own and _prefers_http(protocols, stream)
+    url = own.get("url") or (file.get("update_data_url") if is_ours else None)
     size_bytes, file_id = own.get("size_bytes", file.get("filesize")), own.get("fileid", file.get("fileid", 0))
     if not isinstance(url, str) and (not isinstance(stream, str) or stream.strip(ID_CHARS) or not stream):
         raise Refused(CODE, "The job document names neither an address nor a stream of the image.")

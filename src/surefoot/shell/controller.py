@@ -15,9 +15,10 @@ from pathlib import Path
 
 from surefoot.agent.values import SlotImage, Slots
 from surefoot.shell.controller_http import BUSY, CODE, ERROR, Controller, ControllerStatus
-from surefoot.shell.files import replace_file
+from surefoot.shell.files import remove_file, replace_file
 from surefoot.shell.ports import JournalStorage
-from surefoot.shell.staging import BLOCK_BYTES, Staging
+from surefoot.shell.slot_file import BLOCK_BYTES
+from surefoot.shell.staging import StagedSlots
 from surefoot.wire import esp_image
 from surefoot.wire.errors import Interrupted, Misuse, Refused
 from surefoot.wire.fields import NAME_CHARS
@@ -30,7 +31,7 @@ POLL_S = 2
 POLLS_MAX = 30
 
 
-class ControllerSlots:
+class ControllerSlots(StagedSlots):
     """What the controller runs, and a file that waits for it. Fills `shell.ports.SlotDriver`.
 
     A restart that the agent asks for is one of the agent: start it anew, and `look` waits for the controller.
@@ -45,7 +46,7 @@ class ControllerSlots:
     def __init__(
         self, directory: Path, controller: Controller, storage: JournalStorage, pause: Callable[[int], None]
     ) -> None:
-        self._staging = Staging(directory / "staged.bin", storage)
+        super().__init__(directory / "staged.bin", storage)
         self._uploaded_path = directory / "uploaded"
         self._controller = controller
         self._pause = pause
@@ -72,24 +73,8 @@ class ControllerSlots:
         """Forget the staged file, and that one was uploaded."""
         if self._seen is not None and self._seen.state == TRIAL:
             raise Misuse("misuse-on-trial", "The running image is on trial: confirm it before beginning an update.")
-        self._uploaded_path.unlink(missing_ok=True)
+        remove_file(self._uploaded_path)
         self._staging.clear()
-
-    def erase_block(self, offset_bytes: int) -> None:
-        """Cut the staged file off here."""
-        self._staging.erase_block(offset_bytes)
-
-    def write(self, offset_bytes: int, data: bytes) -> None:
-        """Write into the staged file."""
-        self._staging.write(offset_bytes, data)
-
-    def read(self, offset_bytes: int, length_bytes: int) -> bytes:
-        """Read from the staged file."""
-        return self._staging.read(offset_bytes, length_bytes)
-
-    def read_running(self, offset_bytes: int, length_bytes: int) -> bytes:
-        """Return nothing: no endpoint gives the running image out."""
-        return b""
 
     def inspect(self, size_bytes: int) -> tuple[str, int | None]:
         """Return version and chip id of a staged ESP-IDF image, verified as a bootloader would, else nothing.
@@ -99,10 +84,7 @@ class ControllerSlots:
         """
         if not esp_image.has_magic(self.read(0, CHUNK_BYTES)):
             return "", None
-        measured = esp_image.measure(self.read, size_bytes)
-        if measured.size_bytes != size_bytes:
-            raise Refused("refused-image-format", "The image ends before the file does: sign what the build made.")
-        image = esp_image.verify(self.read, size_bytes, measured.chip_id)
+        image = esp_image.verify_whole(self.read, size_bytes)
         return image.version, image.chip_id
 
     def set_boot_slot(self) -> None:

@@ -4,13 +4,12 @@ The record has the meaning of ESP-IDF's: an image that was set to boot is on tri
 the next boot has lost. A boot here is the start of the agent.
 """
 
-import hashlib
 import json
-import os
 from pathlib import Path
 
 from surefoot.agent.values import SlotImage, Slots
-from surefoot.shell.files import replace_file, sync_directory
+from surefoot.shell.files import replace_file
+from surefoot.shell.slot_file import BLOCK_BYTES, SlotFile
 from surefoot.wire import esp_image
 from surefoot.wire.errors import Damaged, Misuse, Refused
 from surefoot.wire.limits import CHUNK_BYTES, IMAGE_BYTES_MAX
@@ -19,7 +18,6 @@ from surefoot.wire.report import CONFIRMED, EMPTY, ROLLED_BACK, TRIAL, UNKNOWN
 SLOTS = ("a", "b")
 RECORD = "boot.json"
 NEW = "new"
-BLOCK_BYTES = 65536
 
 
 def make_directory(directory: Path, image: bytes) -> None:
@@ -77,31 +75,23 @@ class DirectorySlots:
         if self._record[self._record["running"]] == TRIAL:
             raise Misuse("misuse-on-trial", "The running image is on trial: confirm it before beginning an update.")
         self._put({**self._record, self._spare: EMPTY})
-        self._path(self._spare).unlink(missing_ok=True)
-        sync_directory(self._directory)
+        self._file(self._spare).clear()
 
     def erase_block(self, offset_bytes: int) -> None:
-        """Cut the spare slot's file off here: what came later is not known to be right."""
-        with self._path(self._spare).open("ab") as file:
-            file.truncate(offset_bytes)
+        """Cut the spare slot's file off here."""
+        self._file(self._spare).erase_block(offset_bytes)
 
     def write(self, offset_bytes: int, data: bytes) -> None:
         """Write into the spare slot's file."""
-        with self._path(self._spare).open("r+b") as file:
-            file.seek(offset_bytes)
-            file.write(data)
+        self._file(self._spare).write(offset_bytes, data)
 
     def read(self, offset_bytes: int, length_bytes: int) -> bytes:
         """Read from the spare slot's file."""
-        with self._path(self._spare).open("rb") as file:
-            file.seek(offset_bytes)
-            return file.read(length_bytes)
+        return self._file(self._spare).read(offset_bytes, length_bytes)
 
     def read_running(self, offset_bytes: int, length_bytes: int) -> bytes:
         """Read from the running slot's file."""
-        with self._path(self._record["running"]).open("rb") as file:
-            file.seek(offset_bytes)
-            return file.read(length_bytes)
+        return self._file(self._record["running"]).read(offset_bytes, length_bytes)
 
     def inspect(self, size_bytes: int) -> tuple[str, int | None]:
         """Return the descriptor's version and chip id when the spare slot holds an ESP-IDF image, else nothing.
@@ -109,7 +99,7 @@ class DirectorySlots:
         Raises:
             Refused: `refused-image-format` when it begins like one and is none.
         """
-        if self._path(self._spare).stat().st_size != size_bytes:
+        if self._file(self._spare).size_bytes() != size_bytes:
             raise Refused("refused-image-format", "The slot does not hold as many bytes as were received.")
         if not esp_image.has_magic(self.read(0, CHUNK_BYTES)):
             return "", None
@@ -118,8 +108,7 @@ class DirectorySlots:
 
     def set_boot_slot(self) -> None:
         """Let the next boot try the spare slot."""
-        with self._path(self._spare).open("rb") as file:
-            os.fsync(file.fileno())
+        self._file(self._spare).sync()
         self._put({**self._record, self._spare: NEW})
 
     def confirm(self) -> None:
@@ -132,7 +121,7 @@ class DirectorySlots:
         Raises:
             Damaged: `damaged-no-rollback-image` when the other slot holds none.
         """
-        if not self._path(self._spare).exists():
+        if not self._file(self._spare).path.exists():
             raise Damaged("damaged-no-rollback-image", "No other image to go back to: keep this one.")
         self._put({**self._record, self._record["running"]: ROLLED_BACK, "running": self._spare})
 
@@ -140,36 +129,31 @@ class DirectorySlots:
     def _spare(self) -> str:
         return _other(self._record["running"])
 
-    def _path(self, label: str) -> Path:
-        return self._directory / f"slot.{label}"
+    def _file(self, label: str) -> SlotFile:
+        return SlotFile(self._directory / f"slot.{label}")
 
     def _put(self, record: dict[str, str]) -> None:
         replace_file(self._directory / RECORD, json.dumps(record).encode())
         self._record = record
 
     def _image(self, label: str) -> SlotImage:
-        path, state = self._path(label), self._record[label]
-        if not path.exists():
+        file, state = self._file(label), self._record[label]
+        digest = file.digest()
+        if digest is None:
             return SlotImage(slot=label, digest=None, version="", state=EMPTY)
-        digest, version = _digest_and_version(path)
-        return SlotImage(
-            slot=label, digest=digest, version=version, state=state if state not in (NEW, EMPTY) else UNKNOWN
-        )
+        known = state if state not in (NEW, EMPTY) else UNKNOWN
+        return SlotImage(slot=label, digest=digest, version=_version_in(file), state=known)
 
 
 def _other(label: str) -> str:
     return SLOTS[1 - SLOTS.index(label)]
 
 
-def _digest_and_version(path: Path) -> tuple[str, str]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-
-        def read(offset_bytes: int, length_bytes: int) -> bytes:
-            file.seek(offset_bytes)
-            return file.read(length_bytes)
-
-        version = ""
-        if esp_image.has_magic(read(0, CHUNK_BYTES)):
-            version = esp_image.measure(read, path.stat().st_size).version
-    return digest, version
+def _version_in(file: SlotFile) -> str:
+    """Return the version text of an ESP-IDF image, "" for anything else, the beginning of such an image included."""
+    if not esp_image.has_magic(file.read(0, CHUNK_BYTES)):
+        return ""
+    try:
+        return esp_image.measure(file.read, file.size_bytes()).version
+    except Refused:
+        return ""

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,8 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from surefoot.shell.files import sync_directory
-from surefoot.shell.https import TIMEOUT_S, https_parts, problem_of, tls_context
+from surefoot.shell.files import replace_file
+from surefoot.shell.https import TIMEOUT_S, https_parts, tls_context
+from surefoot.shell.problems import error_of
 from surefoot.wire import limits
 from surefoot.wire.errors import Interrupted, Refused
 from surefoot.wire.fields import Fields, parse_object
@@ -42,7 +42,7 @@ def enrol(server_url: str, ca_file: Path | None, robot_id: str, code: str | None
         Until when the certificate is good, in Unix seconds.
 
     Raises:
-        Interrupted: `server-unreachable`.
+        Interrupted: `server-unreachable`, `interrupted-storage`.
         Refused: The server's code; `refused-url`, `refused-answer-format`, `refused-certificate-file`.
     """
     key = ec.generate_private_key(ec.SECP256R1())
@@ -60,7 +60,7 @@ def enrol(server_url: str, ca_file: Path | None, robot_id: str, code: str | None
     if certificate.public_key() != key.public_key():
         raise Refused(CODE, "The server's certificate is not for this robot's key: check what stands in between.")
     own = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    _replace_private(certificate_file, own + chain.encode())
+    replace_file(certificate_file, own + chain.encode(), 0o600)
     return int(certificate.not_valid_after_utc.timestamp())
 
 
@@ -77,19 +77,4 @@ def _ask(server_url: str, tls: ssl.SSLContext, body: Mapping[str, str]) -> dict[
         connection.close()
     if response.status == 200:
         return parse_object(received, CODE, ANSWER_BYTES_MAX)
-    code, detail = problem_of(received[: limits.ANSWER_BYTES_MAX], response.status)
-    if response.status >= 500 or response.status == 429:
-        raise Interrupted("server-unreachable", f"The server could not answer ({code}): {detail}")
-    raise Refused(code, detail)
-
-
-def _replace_private(path: Path, data: bytes) -> None:
-    beside = path.with_name(path.name + ".new")
-    beside.unlink(missing_ok=True)
-    # The mode holds from the first byte on.
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    sync_directory(path.parent)
+    raise error_of(received[: limits.ANSWER_BYTES_MAX], response.status)

@@ -16,6 +16,7 @@ from surefoot.shell.esp32_partition import (
     image_of,
     is_bootable,
     label_of,
+    program,
     read,
     reader_of,
     size_of,
@@ -23,7 +24,7 @@ from surefoot.shell.esp32_partition import (
 from surefoot.wire import esp_image
 from surefoot.wire import otadata as ota
 from surefoot.wire import partition_table as table
-from surefoot.wire.errors import Damaged, Misuse, Refused
+from surefoot.wire.errors import Damaged, Misuse
 from surefoot.wire.report import CONFIRMED, ROLLED_BACK, TRIAL, UNKNOWN
 
 TYPE_CHECKING = False
@@ -103,8 +104,7 @@ class Esp32Slots:
     def write(self, offset_bytes: int, data: bytes) -> None:
         """Program the spare slot."""
         self._refuse_on_trial()
-        # Without an offset within the block, `writeblocks` would erase first.
-        self._spare.writeblocks(offset_bytes // BLOCK_BYTES, data, offset_bytes % BLOCK_BYTES)
+        program(self._spare, offset_bytes, data)
 
     def read(self, offset_bytes: int, length_bytes: int) -> bytes:
         """Read from the spare slot."""
@@ -120,11 +120,7 @@ class Esp32Slots:
         Raises:
             Refused: `refused-image-format`.
         """
-        measured = esp_image.measure(self.read, size_bytes)
-        if measured.size_bytes != size_bytes:
-            detail = f"The image ends after {measured.size_bytes} of {size_bytes} bytes: sign what the build made."
-            raise Refused("refused-image-format", detail)
-        image = esp_image.verify(self.read, size_bytes, measured.chip_id)
+        image = esp_image.verify_whole(self.read, size_bytes)
         return image.version, image.chip_id
 
     def set_boot_slot(self) -> None:

@@ -4,7 +4,7 @@ import binascii
 import hashlib
 
 from surefoot.wire import esp_image
-from surefoot.wire.errors import Refused
+from surefoot.wire.errors import Interrupted, Refused
 from surefoot.wire.limits import CHUNK_BYTES
 from surefoot.wire.report import EMPTY, UNKNOWN
 
@@ -45,8 +45,24 @@ def reader_of(partition: "Any") -> "Read":
 
 
 def erase(partition: "Any", offset_bytes: int) -> None:
-    """Erase the block that begins here."""
-    partition.ioctl(_IOCTL_BLOCK_ERASE, offset_bytes // BLOCK_BYTES)
+    """Erase the block that begins here; `Interrupted` (`interrupted-storage`) when flash does not let it."""
+    try:
+        partition.ioctl(_IOCTL_BLOCK_ERASE, offset_bytes // BLOCK_BYTES)
+    except OSError as error:
+        raise _not_taken(partition, error) from None
+
+
+def program(partition: "Any", offset_bytes: int, data: bytes) -> None:
+    """Program bytes that were erased; `Interrupted` (`interrupted-storage`) when flash does not take them."""
+    try:
+        # Without an offset within the block, `writeblocks` would erase first.
+        partition.writeblocks(offset_bytes // BLOCK_BYTES, data, offset_bytes % BLOCK_BYTES)
+    except OSError as error:
+        raise _not_taken(partition, error) from None
+
+
+def _not_taken(partition: "Any", error: OSError) -> Interrupted:
+    return Interrupted("interrupted-storage", f"{label_of(partition)} takes no writing ({error}): look at the flash.")
 
 
 def image_of(partition: "Any") -> "tuple[str | None, str, str]":

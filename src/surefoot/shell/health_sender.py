@@ -5,9 +5,10 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from surefoot.shell.agent_config import AgentConfig, read_file
-from surefoot.shell.files import FileJournal
-from surefoot.shell.https import HttpsTransport, problem_of
+from surefoot.shell.agent_config import AgentConfig
+from surefoot.shell.files import FileJournal, read_token
+from surefoot.shell.https import HttpsTransport
+from surefoot.shell.problems import error_of
 from surefoot.wire import limits
 from surefoot.wire.errors import Interrupted, Refused
 from surefoot.wire.health import HealthSums, HealthWindow, encode_health
@@ -39,16 +40,12 @@ class HealthPost(HttpsTransport):
             answer.close()
         if answer.status == 204:
             return
-        code, detail = problem_of(received, answer.status)
-        if answer.status >= 500 or answer.status == 429:
-            raise Interrupted("server-unreachable", f"The server could not answer ({code}): {detail}")
-        raise Refused(code, detail)
+        raise error_of(received, answer.status)
 
 
 def post_of(config: AgentConfig) -> HealthPost:
     """Return the way of a companion, with the credentials that its agent has."""
-    token = None if config.token_file is None else read_file(config.token_file).decode().strip()
-    return HealthPost(config.server, token, config.ca_file, config.certificate_file)
+    return HealthPost(config.server, read_token(config.token_file), config.ca_file, config.certificate_file)
 
 
 def window_of(directory: Path, robot_id: str, number: int, sums: HealthSums) -> HealthWindow | None:

@@ -2,21 +2,21 @@
 
 import contextlib
 import http.client
-import json
-import re
 import ssl
+import time
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+from surefoot.shell.problems import error_of
 from surefoot.wire import limits
 from surefoot.wire.errors import Interrupted, Refused
-from surefoot.wire.fields import ID_CHARS
 from surefoot.wire.offer import Answer, parse_answer
 from surefoot.wire.report import Report, encode_report
 
 TIMEOUT_S = 15.0
+# For one read, as a sender whose bytes trickle in time keeps a robot from asking anybody anything.
+READ_S_MAX = 60.0
 REDIRECTS_MAX = 3
-PIECE_BYTES = 64 * 1024
 REDIRECTS = (301, 302, 303, 307, 308)
 # The server says of these that it will not serve the file again; of anything else another try may end better.
 GONE = (404, 410)
@@ -35,12 +35,16 @@ class HttpsDownload:
         """Return exactly so many bytes, fewer at the end.
 
         Raises:
-            Interrupted: `download-interrupted` when the connection breaks.
+            Interrupted: `download-interrupted` when the connection breaks, or what comes is next to nothing.
         """
-        try:
-            data = self._response.read(length_bytes)
-        except (OSError, http.client.HTTPException) as error:
-            raise Interrupted("download-interrupted", f"The download broke off ({error}): it goes on later.") from error
+        data, end_s = b"", time.monotonic() + READ_S_MAX
+        while len(data) < length_bytes:
+            piece = self.read_some(length_bytes - len(data))
+            if not piece:
+                break
+            data += piece
+            if len(data) < length_bytes and time.monotonic() > end_s:
+                raise Interrupted("download-interrupted", "The bytes trickle: it is tried again later.")
         # http.client takes a connection closed early for the end of the file when it is read in pieces.
         if len(data) < length_bytes and self._response.length:
             raise Interrupted("download-interrupted", "The download broke off: it goes on later.")
@@ -111,10 +115,7 @@ class HttpsTransport:
             answer.close()
         if answer.status == 200:
             return parse_answer(received)
-        code, detail = problem_of(received, answer.status)
-        if answer.status >= 500 or answer.status == 429:
-            raise Interrupted(unreachable, f"The server could not answer ({code}): {detail}")
-        raise Refused(code, detail)
+        raise error_of(received, answer.status)
 
     def get(self, path: str) -> HttpsDownload:
         """Open a document of this server that everyone may read; `Interrupted` (`server-unreachable`)."""
@@ -128,8 +129,11 @@ class HttpsTransport:
             Interrupted: `download-interrupted`.
             Refused: `refused-image-gone`; `refused-url` when the address is not https.
         """
+        place = _https_place(url)
+        if place is None:
+            raise Refused("refused-url", "The image's address is not https: offer one that is.")
         for _ in range(REDIRECTS_MAX + 1):
-            answer = self._get(url, sha256, first_byte)
+            answer = self._get(place, sha256, first_byte)
             if answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {first_byte}-"):
                 return answer
             if answer.status == 200:
@@ -141,19 +145,19 @@ class HttpsTransport:
             if answer.status not in REDIRECTS:
                 detail = f"The server answered {answer.status} for byte {first_byte}: it is asked again later."
                 raise Interrupted("download-interrupted", detail)
-            url = answer.headers.get("Location", "")
+            place = _https_place(answer.headers.get("Location", ""))
+            if place is None:
+                detail = "The server redirects to what is no https address: it is asked again later."
+                raise Interrupted("download-interrupted", detail)
         raise Interrupted("download-interrupted", f"More than {REDIRECTS_MAX} redirects: it is asked again later.")
 
-    def _get(self, url: str, sha256: str, first_byte: int) -> HttpsDownload:
-        parts = urlsplit(url)
-        if parts.scheme != "https" or not parts.hostname:
-            raise Refused("refused-url", "The image's address is not https: offer one that is.")
-        origin = (parts.hostname, parts.port or 443)
+    def _get(self, place: SplitResult, sha256: str, first_byte: int) -> HttpsDownload:
+        origin = (place.hostname or "", place.port or 443)
         headers = {"Range": f"bytes={first_byte}-", "Accept-Encoding": "identity"}
         if origin == self._origin:
             # Only this server names files by their SHA-256: another one would take it for a file that has changed.
             headers |= {**self._credentials, "If-Range": f'"{sha256}"'}
-        path = parts.path + (f"?{parts.query}" if parts.query else "")
+        path = place.path + (f"?{place.query}" if place.query else "")
         return self._ask(origin, "GET", path, headers, "download-interrupted")
 
     def _ask(
@@ -167,12 +171,15 @@ class HttpsTransport:
     ) -> HttpsDownload:
         """Send a request and return the answer's beginning; a failure is `Interrupted` with this code."""
         tls = self._own_tls() if origin == self._origin else self._tls_elsewhere
-        connection = http.client.HTTPSConnection(origin[0], origin[1], timeout=TIMEOUT_S, context=tls)
+        connection = None
         try:
+            connection = http.client.HTTPSConnection(origin[0], origin[1], timeout=TIMEOUT_S, context=tls)
             connection.request(method, path, body=body, headers=headers)
             return HttpsDownload(connection)
-        except (OSError, http.client.HTTPException) as error:
-            connection.close()
+        # A host or a path that cannot be said on a wire is a ValueError.
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            if connection is not None:
+                connection.close()
             raise Interrupted(code, f"{origin[0]} does not answer ({error}): check the way to it.") from error
 
     def _own_tls(self) -> ssl.SSLContext:
@@ -187,10 +194,19 @@ class HttpsTransport:
 
 def https_parts(server_url: str) -> tuple[str, int, str]:
     """Return host, port and the path below which the server's own begin; `Refused` (`refused-url`)."""
-    parts = urlsplit(server_url)
-    if parts.scheme != "https" or not parts.hostname:
+    place = _https_place(server_url)
+    if place is None:
         raise Refused("refused-url", f"{server_url} is not an https address: the server speaks nothing else.")
-    return parts.hostname, parts.port or 443, parts.path.rstrip("/")
+    return place.hostname or "", place.port or 443, place.path.rstrip("/")
+
+
+def _https_place(url: str) -> SplitResult | None:
+    """Return the parts of an https address, None for anything else: whoever redirects a robot may send it anywhere."""
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.scheme == "https" and parts.hostname and parts.port != 0:
+            return parts
+    return None
 
 
 def tls_context(ca_file: Path | None, certificate_file: Path | None) -> ssl.SSLContext:
@@ -222,7 +238,7 @@ def _skip(answer: HttpsDownload, length_bytes: int) -> None:
     """Read over what the robot has of a file that comes whole; were it another one, its digest would show it."""
     try:
         while length_bytes:
-            skipped = answer.read(min(length_bytes, PIECE_BYTES))
+            skipped = answer.read(min(length_bytes, limits.CHUNK_BYTES))
             if not skipped:
                 detail = "The file ends before the byte where the robot goes on: it is asked again later."
                 raise Interrupted("download-interrupted", detail)
@@ -230,17 +246,3 @@ def _skip(answer: HttpsDownload, length_bytes: int) -> None:
     except Interrupted:
         answer.close()
         raise
-
-
-def problem_of(body: bytes, status: int) -> tuple[str, str]:
-    """Return code and sentence of a problem+json body; what stands between robot and server may send anything."""
-    code, detail = "", ""
-    with contextlib.suppress(ValueError, RecursionError):
-        problem = json.loads(body)
-        if isinstance(problem, dict):
-            code = re.split("[/:#]", str(problem.get("type", "")))[-1][: limits.CODE_CHARS_MAX]
-            detail = "".join(char if char.isprintable() else "?" for char in str(problem.get("detail", ""))[:500])
-    # The code goes into journal and reports, which take no others.
-    if code.strip(ID_CHARS):
-        code = ""
-    return code or "refused-answer-format", detail or f"The server answered with status {status}."

@@ -50,7 +50,10 @@ class MqttTransport:
         self._timeout_ms = timeout_ms
 
     def exchange(self, report: "Report") -> "Answer":
-        """Publish the report and wait for its answer; ask over HTTPS when none comes, and raise as that does."""
+        """Publish the report and wait for its answer; ask over HTTPS when none comes, and raise as that does.
+
+        A refusal is an answer: the same server would say the same over HTTPS.
+        """
         cancels = self._attention.cancels
         answer = None
         if self._link.publish(report_topic(report.robot_id), encode_report(report), self._timeout_ms):

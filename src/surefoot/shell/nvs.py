@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 NAMESPACE = "surefoot"
 _KEYS = ("journal.0", "journal.1")
+# ESP-IDF's ESP_ERR_NVS_NOT_FOUND, as MicroPython raises it.
+_NOT_FOUND = -0x1102
+_UNREADABLE = b"\0"
 
 
 class NvsJournal:
@@ -27,7 +30,7 @@ class NvsJournal:
         self._nvs = nvs(NAMESPACE)
 
     def read_copies(self) -> "tuple[bytes, bytes]":
-        """Return both blobs, b"" for one that is not there."""
+        """Return both blobs, b"" for one that was never written; one that NVS cannot read is a damaged copy."""
         return self._read(_KEYS[0]), self._read(_KEYS[1])
 
     def write_copy(self, index: int, data: bytes) -> None:
@@ -46,6 +49,6 @@ class NvsJournal:
         data = bytearray(JOURNAL_BYTES_MAX)
         try:
             length = self._nvs.get_blob(key, data)
-        except OSError:
-            return b""
+        except OSError as error:
+            return b"" if error.args[0] == _NOT_FOUND else _UNREADABLE
         return bytes(data[:length])

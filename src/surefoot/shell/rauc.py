@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from surefoot.agent.values import SlotImage, Slots
-from surefoot.shell.files import replace_file, sync_directory
+from surefoot.shell.files import remove_file, replace_file
 from surefoot.shell.ports import JournalStorage
-from surefoot.shell.staging import BLOCK_BYTES, Staging
+from surefoot.shell.slot_file import BLOCK_BYTES
+from surefoot.shell.staging import StagedSlots
 from surefoot.wire.errors import Damaged, Interrupted, Misuse, Refused
 from surefoot.wire.limits import IMAGE_BYTES_MAX
 from surefoot.wire.report import CONFIRMED, ROLLED_BACK, TRIAL, UNKNOWN
@@ -27,7 +28,7 @@ INSTALL_TIMEOUT_S = 1800
 BUNDLES_MAX = 16
 
 
-class RaucSlots:
+class RaucSlots(StagedSlots):
     """The booted slot and the other one. Fills `shell.ports.SlotDriver`.
 
     Args:
@@ -37,16 +38,18 @@ class RaucSlots:
     """
 
     def __init__(self, directory: Path, storage: JournalStorage, *, command: Sequence[str] = ("rauc",)) -> None:
-        self._staging = Staging(directory / "staged.raucb", storage)
+        super().__init__(directory / "staged.raucb", storage)
         self._bundles_path = directory / "bundles.json"
         self._trial_path = directory / "trial.json"
         self._command = tuple(command)
         self._is_counted = False
 
     def look(self) -> Slots:
-        """Ask RAUC what both slots hold; the first time, mark a booted slot good that is not on trial.
+        """Ask RAUC what both slots hold; the first time, make sure that a booted slot that is not on trial stays.
 
-        Bootloaders count every boot, of a confirmed slot too: nobody else would ever give it its boots back.
+        Bootloaders count every boot, of a confirmed slot too: nobody else would ever give it its boots back. And where
+        the other slot was to boot next, the agent was ended before it could restart the machine: what is still wanted
+        is staged again, and what was cancelled meanwhile must not start with whatever restarts the machine next.
 
         Raises:
             Interrupted: `interrupted-rauc`; nothing may be decided before RAUC answers.
@@ -57,6 +60,9 @@ class RaucSlots:
         state = TRIAL if trial.get("slot") == booted["name"] else CONFIRMED
         if state == CONFIRMED and not self._is_counted:
             self._is_counted = self._run("status", "mark-good", "booted").returncode == 0
+            if trial.get("slot") == spare["name"] == status["boot_primary"]:
+                trial = self._begin_trial(spare["name"])
+                self._stay(booted["name"])
         return Slots(
             running=self._image(booted, state),
             spare=self._image(spare, _spare_state(spare, status, trial)),
@@ -72,22 +78,6 @@ class RaucSlots:
         self._staging.clear()
         self._forget_trial()
 
-    def erase_block(self, offset_bytes: int) -> None:
-        """Cut the staged bundle off here."""
-        self._staging.erase_block(offset_bytes)
-
-    def write(self, offset_bytes: int, data: bytes) -> None:
-        """Write into the staged bundle."""
-        self._staging.write(offset_bytes, data)
-
-    def read(self, offset_bytes: int, length_bytes: int) -> bytes:
-        """Read from the staged bundle."""
-        return self._staging.read(offset_bytes, length_bytes)
-
-    def read_running(self, offset_bytes: int, length_bytes: int) -> bytes:
-        """Return nothing: what runs is a file system, and the bundle that it came in is not kept."""
-        return b""
-
     def inspect(self, size_bytes: int) -> tuple[str, int | None]:
         """Have RAUC verify the staged bundle's signature, note what it will write, and return the bundle's version.
 
@@ -95,11 +85,15 @@ class RaucSlots:
             Refused: `refused-image-format`.
         """
         ended = self._run("info", "--output-format=json", str(self._staging.path))
-        if ended.returncode != 0 or self._staging.path.stat().st_size != size_bytes:
+        if ended.returncode != 0 or self._staging.size_bytes() != size_bytes:
             raise Refused("refused-image-format", f"RAUC takes this for no bundle of its own: {_last_line(ended)}")
         info = json.loads(ended.stdout)
         version = str(info["version"] or "")
         bundles, digest = _note(self._bundles_path), self._staging.digest()
+        # What stands in the slots is remembered longest, however many bundles come that are never installed.
+        for slot in _pair(self._status()):
+            if _key_of(slot) in bundles:
+                bundles[_key_of(slot)] = bundles.pop(_key_of(slot))
         for image in info["images"]:
             for described in image.values():
                 key = f"{described['checksum']} {version}"
@@ -114,14 +108,17 @@ class RaucSlots:
         Raises:
             Refused: `refused-by-rauc`, the running slot stays; `stage-failed`, the staged file is not the judged one.
         """
-        _, spare = _pair(self._status())
-        self._put(self._trial_path, {"slot": spare["name"], "handed_over": False})
+        booted, spare = _pair(self._status())
+        self._begin_trial(spare["name"])
         if self._staging.header():
             self._staging.check()
             ended = self._run("install", str(self._staging.path), timeout_s=INSTALL_TIMEOUT_S)
         else:
             ended = self._run("status", "mark-active", spare["name"])
-        if ended.returncode != 0 or self._status()["boot_primary"] != spare["name"]:
+        is_next = self._status()["boot_primary"] == spare["name"]
+        if ended.returncode != 0 or not is_next:
+            if is_next:
+                self._stay(booted["name"])
             raise Refused("refused-by-rauc", f"RAUC did not make {spare['name']} the next to boot: {_last_line(ended)}")
         self._put(self._trial_path, {"slot": spare["name"], "handed_over": True})
 
@@ -144,6 +141,18 @@ class RaucSlots:
         if ended.returncode != 0:
             raise Interrupted("interrupted-rauc", f"RAUC did not mark the booted slot bad: {_last_line(ended)}")
 
+    def _begin_trial(self, slot: str) -> dict[str, Any]:
+        """Note that this slot is on trial from its next boot on, and is not handed over whole yet."""
+        trial = {"slot": slot, "handed_over": False}
+        self._put(self._trial_path, trial)
+        return trial
+
+    def _stay(self, booted: str) -> None:
+        """Let the booted slot be the next to boot again; `Interrupted` (`interrupted-rauc`) if RAUC does not do it."""
+        ended = self._run("status", "mark-active", booted)
+        if ended.returncode != 0:
+            raise Interrupted("interrupted-rauc", f"RAUC did not take {booted} back: {_last_line(ended)}")
+
     def _status(self) -> dict[str, Any]:
         ended = self._run("status", "--detailed", "--output-format=json")
         try:
@@ -165,12 +174,11 @@ class RaucSlots:
         version = str((written.get("bundle") or {}).get("version") or "")
         digest = None
         if written.get("status") == "ok":
-            digest = _note(self._bundles_path).get(f"{written['checksum']['sha256']} {version}")
+            digest = _note(self._bundles_path).get(_key_of(slot))
         return SlotImage(slot=slot["name"], digest=digest, version=version, state=state)
 
     def _forget_trial(self) -> None:
-        self._trial_path.unlink(missing_ok=True)
-        sync_directory(self._trial_path.parent)
+        remove_file(self._trial_path)
 
     def _put(self, path: Path, note: dict[str, Any]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -199,6 +207,13 @@ def _pair(status: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         if booted["state"] == "booted" and others:
             return booted, others[0]
     raise Interrupted("interrupted-rauc", "RAUC does not know which slot is booted: look at its configuration.")
+
+
+def _key_of(slot: dict[str, Any]) -> str:
+    """Return the name under which the bundle is noted that RAUC wrote into a slot."""
+    written = slot.get("slot_status") or {}
+    version = (written.get("bundle") or {}).get("version") or ""
+    return f"{(written.get('checksum') or {}).get('sha256')} {version}"
 
 
 def _spare_state(spare: dict[str, Any], status: dict[str, Any], trial: dict[str, Any]) -> str:

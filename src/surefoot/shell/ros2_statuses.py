@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from surefoot.agent.preflight import RSSI_DBM_MIN, SAFETY_NORMAL
 from surefoot.wire import limits
-from surefoot.wire.diagnostics import ERROR, OK, STALE, TRUE_WORDS, WARN, Diagnostics, diagnostics_from_object
+from surefoot.wire.diagnostics import ERROR, OK, STALE, WARN, Diagnostics, diagnostics_from_object
+from surefoot.wire.diagnostics_values import TRUE_WORDS
 
 FRESH_S = 5.0
 UNKNOWN = "UNKNOWN"

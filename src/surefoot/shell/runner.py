@@ -9,12 +9,11 @@ from surefoot.agent.preflight import held_by
 from surefoot.agent.resume import boot
 from surefoot.agent.steps import is_ended
 from surefoot.agent.table import advance
-from surefoot.shell.patching import open_patched
+from surefoot.shell.fetching import Fetching
 from surefoot.shell.spare_digest import digest_spare
 from surefoot.wire.delta import FORMAT
 from surefoot.wire.errors import Damaged, Interrupted, Refused
 from surefoot.wire.journal import encode_journal, load_journal
-from surefoot.wire.limits import CHUNK_BYTES
 from surefoot.wire.offer import Answer
 
 TYPE_CHECKING = False
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from surefoot.agent.steps import Step
     from surefoot.agent.values import AgentState, Identity
-    from surefoot.shell.ports import Download, Host, Inflate, JournalStorage, SlotDriver, Transport, Witness
+    from surefoot.shell.ports import Host, Inflate, JournalStorage, SlotDriver, Transport, Witness
 
 
 class Runner:
@@ -55,11 +54,10 @@ class Runner:
         self.witness = witness
         self.is_cancelled = is_cancelled
         self.state: "AgentState | None" = None
+        self._fetching = Fetching(transport, slots.read_running, inflate, host.log)
         self._counter = 0
         self._next_copy = 0
-        self._download: "Download | None" = None
-        self._offset_bytes = 0
-        self._chunk_bytes = 0
+        self._before: "AgentState | None" = None
 
     def start(self, fresh_epoch: str) -> "int | None":
         """Begin after a boot; `fresh_epoch` is a random word, used when nothing is remembered."""
@@ -85,13 +83,12 @@ class Runner:
         try:
             return self._carry_out(step)
         finally:
-            self._close()
+            self._fetching.close()
 
     def _carry_out(self, step: "Step") -> "int | None":
         while True:
-            before = self.state
-            self.state = step.state
-            self._tell(before, step.state)
+            self._before, self.state = self.state, step.state
+            self._tell(self._before, step.state)
             event = None
             for effect in step.effects:
                 if isinstance(effect, do.Reboot):
@@ -103,32 +100,29 @@ class Runner:
                     # What comes behind was meant for when this would succeed.
                     break
             if event is None:
-                event = self._cancelled() or self._next_chunk()
+                # Nothing else can be awaited when no effect ended in an event.
+                event = self._cancelled() or self._fetching.next_chunk()
             step = advance(self._known(), event)
 
     def _perform(self, effect: "do.Effect") -> "on.Event | None":
         """Carry out one effect; return the event it ends in, None for one that ends in none."""
-        if isinstance(effect, do.WriteChunk):
-            self.slots.write(effect.offset_bytes, effect.data)
-        elif isinstance(effect, do.EraseBlock):
-            self.slots.erase_block(effect.offset_bytes)
-        elif isinstance(effect, do.SaveJournal):
+        if isinstance(effect, (do.WriteChunk, do.EraseBlock, do.PrepareSpare)):
+            return self._fill(effect)
+        if isinstance(effect, do.SaveJournal):
             self._save(effect)
         elif isinstance(effect, do.Exchange):
             return self._exchange(effect)
         elif isinstance(effect, do.Preflight):
-            code = held_by(self.host.conditions())
-            return on.PreflightPassed() if code is None else on.PreflightHeld(code=code)
-        elif isinstance(effect, do.PrepareSpare):
-            self.slots.prepare_spare()
+            return self._held() or on.PreflightPassed()
         elif isinstance(effect, do.Fetch):
-            return self._open(effect)
+            return self._fetching.open(effect)
         elif isinstance(effect, do.StopFetch):
-            self._close()
+            self._fetching.close()
         elif isinstance(effect, do.DigestSpare):
             return digest_spare(self.slots, effect)
         elif isinstance(effect, do.SetBootSlot):
-            return self._set_boot_slot()
+            # The answer to the last report took its time.
+            return self._cancelled() or self._held() or self._set_boot_slot()
         elif isinstance(effect, do.RunSelfTest):
             return self._self_test(effect)
         elif isinstance(effect, do.Confirm):
@@ -141,10 +135,28 @@ class Runner:
             return self._cancelled() or on.RetryDue()
         return None
 
+    def _fill(self, effect: "do.Effect") -> "on.Event | None":
+        """Change the spare slot; where that fails, the download broke off, and what it just led to did not happen."""
+        try:
+            if isinstance(effect, do.WriteChunk):
+                self.slots.write(effect.offset_bytes, effect.data)
+            elif isinstance(effect, do.EraseBlock):
+                self.slots.erase_block(effect.offset_bytes)
+            else:
+                self.slots.prepare_spare()
+        except Interrupted as error:
+            self.state = self._before
+            return self._fetching.broken(error)
+        return None
+
     def _save(self, effect: "do.SaveJournal") -> None:
         self.storage.write_copy(self._next_copy, encode_journal(effect.journal, self._counter + 1))
         self._counter += 1
         self._next_copy = 1 - self._next_copy
+
+    def _held(self) -> "on.Event | None":
+        code = held_by(self.host.conditions())
+        return None if code is None else on.PreflightHeld(code=code)
 
     def _exchange(self, effect: "do.Exchange") -> "on.Event":
         try:
@@ -171,47 +183,6 @@ class Runner:
             return None
         word = Answer(acknowledged=None, offer=None, cancelled=journal.offer.id, stale=False, next_check_s=None)
         return on.Answered(answer=word, refusal=None, now_s=None)
-
-    def _open(self, effect: "do.Fetch") -> "on.Event | None":
-        self._close()
-        try:
-            self._download = self._opened(effect)
-        except (Interrupted, Refused) as error:
-            return self._broken(error)
-        self._offset_bytes = effect.first_byte
-        self._chunk_bytes = effect.first_chunk_bytes
-        return None
-
-    def _opened(self, effect: "do.Fetch") -> "Download":
-        delta = effect.delta
-        if delta is None or self.inflate is None:
-            return self.transport.open(effect.url, effect.sha256, effect.first_byte)
-        download = self.transport.open(delta.url, delta.sha256, 0)
-        return open_patched(download, delta, self.slots.read_running, self.inflate, effect.first_byte)
-
-    def _next_chunk(self) -> "on.Event":
-        """Return the next piece of the open download: nothing else can be awaited when no effect ended in an event."""
-        try:
-            data = b"" if self._download is None else self._download.read(self._chunk_bytes)
-        except (Interrupted, Refused) as error:
-            return self._broken(error)
-        if not data:
-            self._close()
-            return on.DownloadFailed(code="download-interrupted")
-        event = on.ChunkArrived(offset_bytes=self._offset_bytes, data=data)
-        self._offset_bytes += len(data)
-        self._chunk_bytes = CHUNK_BYTES
-        return event
-
-    def _broken(self, error: "Interrupted | Refused") -> "on.Event":
-        self._close()
-        self.host.log(f"{error.code}: {error.message}")
-        return on.DownloadRefused(code=error.code) if isinstance(error, Refused) else on.DownloadFailed(code=error.code)
-
-    def _close(self) -> None:
-        if self._download is not None:
-            self._download.close()
-            self._download = None
 
     def _self_test(self, effect: "do.RunSelfTest") -> "on.Event":
         for check in effect.checks:

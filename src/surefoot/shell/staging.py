@@ -1,23 +1,19 @@
 """A file in place of a spare slot that only somebody else may write: the download waits there to be handed over."""
 
-import hashlib
-import os
 from pathlib import Path
 
-from surefoot.shell.files import sync_directory
 from surefoot.shell.ports import JournalStorage
+from surefoot.shell.slot_file import SlotFile
 from surefoot.wire.errors import Refused
 from surefoot.wire.image_header import ImageHeader
 from surefoot.wire.journal import Journal, load_journal
 
-BLOCK_BYTES = 65536
 
-
-class Staging:
+class Staging(SlotFile):
     """The staged image, without its signed header; that one is in the journal."""
 
     def __init__(self, path: Path, storage: JournalStorage) -> None:
-        self.path = path
+        super().__init__(path)
         self._storage = storage
 
     def journal(self) -> Journal | None:
@@ -29,40 +25,6 @@ class Staging:
         journal = self.journal()
         return b"" if journal is None else journal.header
 
-    def clear(self) -> None:
-        """Forget the bytes."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.unlink(missing_ok=True)
-        sync_directory(self.path.parent)
-
-    def erase_block(self, offset_bytes: int) -> None:
-        """Cut the file off here: what came later is not known to be right."""
-        with self.path.open("ab") as file:
-            file.truncate(offset_bytes)
-
-    def write(self, offset_bytes: int, data: bytes) -> None:
-        """Write into the file; a block that is complete is durable, because the agent records it next."""
-        with self.path.open("r+b") as file:
-            file.seek(offset_bytes)
-            file.write(data)
-            if (offset_bytes + len(data)) % BLOCK_BYTES == 0:
-                file.flush()
-                os.fsync(file.fileno())
-
-    def read(self, offset_bytes: int, length_bytes: int) -> bytes:
-        """Read from the file."""
-        with self.path.open("rb") as file:
-            file.seek(offset_bytes)
-            return file.read(length_bytes)
-
-    def digest(self) -> str | None:
-        """Return the digest of the whole file, None when there is none."""
-        try:
-            with self.path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        except FileNotFoundError:
-            return None
-
     def check(self) -> ImageHeader:
         """Return the header of what is staged.
 
@@ -73,3 +35,26 @@ class Staging:
         if not header or ImageHeader.parse(header).digest != self.digest():
             raise Refused("stage-failed", f"{self.path} is not the image that was judged: fetch it again.")
         return ImageHeader.parse(header)
+
+
+class StagedSlots:
+    """What every driver with a staged file does alike: it fills the file, and gives no running image out."""
+
+    def __init__(self, path: Path, storage: JournalStorage) -> None:
+        self._staging = Staging(path, storage)
+
+    def erase_block(self, offset_bytes: int) -> None:
+        """Cut the staged file off here."""
+        self._staging.erase_block(offset_bytes)
+
+    def write(self, offset_bytes: int, data: bytes) -> None:
+        """Write into the staged file."""
+        self._staging.write(offset_bytes, data)
+
+    def read(self, offset_bytes: int, length_bytes: int) -> bytes:
+        """Read from the staged file."""
+        return self._staging.read(offset_bytes, length_bytes)
+
+    def read_running(self, offset_bytes: int, length_bytes: int) -> bytes:
+        """Return nothing: whoever writes the slots does not give back what it made of them."""
+        return b""

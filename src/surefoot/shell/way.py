@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from surefoot.shell.agent_config import CONFIG_FILE, AgentConfig, endpoint_of, mqtt_address, read_file
+from surefoot.shell.agent_config import CONFIG_FILE, AgentConfig, endpoint_of, mqtt_address
 from surefoot.shell.attention import Attention
 from surefoot.shell.ear import Ear
+from surefoot.shell.files import read_file, read_token
 from surefoot.shell.https import HttpsTransport
 from surefoot.shell.mqtt import MqttTransport
 from surefoot.shell.ports import Transport, Witness
@@ -43,7 +44,7 @@ def open_way(
     if endpoint is not None:
         return _aws_way(endpoint, config, ear, log_line)
     root = None if config.metadata_root is None else read_file(config.metadata_root)
-    token = None if config.token_file is None else read_file(config.token_file).decode().strip()
+    token = read_token(config.token_file)
     https = HttpsTransport(config.server, token, config.ca_file, config.certificate_file)
     transport: Transport = https
     link: PahoLink | None = None

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from surefoot.fleet.model import Release, Status
 from surefoot.shell.ports import Transport
-from surefoot.sim import bootloader
-from surefoot.sim.flash import Cut, Flash, PowerCut, PowerSupply
+from surefoot.sim import invariants as promise
+from surefoot.sim.flash import Cut, Flash, PowerCut
 from surefoot.sim.ground import SimFleet
 from surefoot.sim.partitions import Geometry
 from surefoot.sim.robot import Behaviour, SimRobot, make_flash
@@ -137,22 +137,14 @@ def settle(robot: SimRobot, bench: Bench) -> None:
 
 
 def _unbootable(robot: SimRobot) -> list[str]:
-    try:
-        bootloader.boot(robot.flash.copy(PowerSupply()))
-    except SurefootError as error:
-        return [f"{error.code}: nothing would boot"]
-    return []
+    fault = promise.some_image_boots(robot.flash)
+    return [] if fault is None else [fault]
 
 
 def _divergent(robot: SimRobot, bench: Bench, world: World) -> list[str]:
-    faults = []
     status = bench.fleet.status(robot.identity.robot_id)
-    recorded = None if status.facts is None else status.facts.report.running.digest
-    if recorded != robot.running_digest:
-        faults.append(f"the record says {recorded}, and {robot.running_digest} runs")
-    runs_wanted = robot.running_digest == bench.release.digest
-    if runs_wanted != (status.verdict.status is Status.INSTALLED):
-        faults.append(f"the record says {status.verdict.status}, and the wanted image runs: {runs_wanted}")
+    fault = promise.record_equals_robot(status, robot.running_digest)
+    faults = [] if fault is None else [fault]
     said = None if status.facts is None else status.facts.report.assignment
     attempts = 0 if said is None else said.attempts
     if robot.trial_boots > attempts:

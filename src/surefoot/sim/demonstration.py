@@ -13,16 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from surefoot.agent.values import Identity
 from surefoot.rollout.plan import Phase, Plan
 from surefoot.rollout.plan_format import plan_to_object
 from surefoot.signing.image import sign_image
 from surefoot.signing.manifest import manifest_for, sign_manifest
 from surefoot.signing.signers import Signer, new_key, open_signer
 from surefoot.sim.firmware import real_images
+from surefoot.sim.ground import identity_of
 from surefoot.sim.robot_pool import RobotPool
 from surefoot.sim.server_process import ServerProcess
-from surefoot.trust import p256
 from surefoot.trust.keys import KeyRing
 from surefoot.wire.errors import Interrupted, Refused
 from surefoot.wire.image_header import HEADER_BYTES, ImageHeader
@@ -203,7 +202,13 @@ class Demonstration:
                 raise
         ca = self._directory / "tls" / "ca.pem"
         self.pool.add(
-            _identity(robot_id, signer), folder / "flash.bin", image, OLD_VERSION, self._server.url, token, ca
+            identity_of(robot_id, KeyRing(keys=(signer.public_key,))),
+            folder / "flash.bin",
+            image,
+            OLD_VERSION,
+            self._server.url,
+            token,
+            ca,
         )
 
     def _publish(self, signer: Signer, firmware: bytes) -> str:
@@ -223,18 +228,3 @@ class Demonstration:
         release = self._operator.post("/api/v1/releases", {"sku": SKU, "sha256": sha256, "manifest": envelope})
         path.write_text(json.dumps(release))
         return str(release["release_id"])
-
-
-def _identity(robot_id: str, signer: Signer) -> Identity:
-    return Identity(
-        robot_id=robot_id,
-        sku=SKU,
-        ring=KeyRing(keys=(signer.public_key,)),
-        verify=p256.verify,
-        version_floor=Version.parse("0.1.0"),
-        protocol=1,
-        companion_version="0.1.4",
-        chip_id=0,
-        attempts_max=3,
-        needs_manifest=True,
-    )

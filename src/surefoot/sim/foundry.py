@@ -19,7 +19,7 @@ from surefoot.fleet.releases import check_image, publish
 from surefoot.signing.image import sign_image
 from surefoot.signing.manifest import manifest_for, sign_manifest
 from surefoot.signing.signers import FileSigner, Signer
-from surefoot.sim.ground import SKU, verify_once
+from surefoot.sim.ground import SKU, identity_of
 from surefoot.sim.images import app_image
 from surefoot.sim.memory_store import MemoryStore
 from surefoot.sim.watch import Trusted
@@ -31,7 +31,6 @@ from surefoot.wire.version import Version
 OLD_VERSION = "0.2.0"
 IMAGE_BYTES = 12_000
 OLD_IMAGE = app_image(OLD_VERSION, size_bytes=IMAGE_BYTES, seed=1, half_of=0)
-FLOOR = Version(major=0, minor=1, patch=0)
 # The last release closes the way back to before the second; robots left the factory with the first.
 RELEASES = ((OLD_VERSION, "0.1.0"), ("0.2.1", "0.1.0"), ("0.2.2", "0.2.1"))
 
@@ -50,22 +49,10 @@ class Foundry:
     strange_file: bytes
     trusted: Mapping[str, Trusted]
     ring: KeyRing
-    sku: str = SKU
 
     def identity(self, robot_id: str) -> Identity:
         """Return the identity of a robot that trusts the key."""
-        return Identity(
-            robot_id=robot_id,
-            sku=self.sku,
-            ring=self.ring,
-            verify=verify_once,
-            version_floor=FLOOR,
-            protocol=1,
-            companion_version="0.1.4",
-            chip_id=0,
-            attempts_max=3,
-            needs_manifest=True,
-        )
+        return identity_of(robot_id, self.ring)
 
 
 @cache

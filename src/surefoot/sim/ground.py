@@ -15,7 +15,7 @@ from surefoot.fleet.model import Release, Rollout
 from surefoot.fleet.ports import Rows, Store
 from surefoot.fleet.releases import check_image, publish
 from surefoot.fleet.robots import RobotStatus, enrol_robot, robot_status
-from surefoot.fleet.rollouts import start_rollout
+from surefoot.fleet.rollouts import FORWARD, Purpose, start_rollout
 from surefoot.rollout.plan import Phase, Plan
 from surefoot.signing.delta import make_delta
 from surefoot.signing.image import sign_image
@@ -33,6 +33,8 @@ from surefoot.wire.version import Version
 T = TypeVar("T")
 
 SKU = "standard"
+# What every simulated robot left the factory with.
+VERSION_FLOOR = Version(major=0, minor=1, patch=0)
 EVERYONE = Plan(phases=(Phase(name="full", percent=100, soak_s=0),), failures_max=0, ramp=None)
 
 # A sweep judges the same three signatures thousands of times; the answer is the kernel's own.
@@ -89,11 +91,13 @@ class SimFleet:
         self._write(lambda rows: rows.put(built))
         return sha256
 
-    def start_rollout(self, release: Release, plan: Plan = EVERYONE) -> Rollout:
+    def start_rollout(self, release: Release, plan: Plan = EVERYONE, purpose: Purpose = FORWARD) -> Rollout:
         """Begin a rollout of a release."""
         rollout_id = f"rollout-{next(self._ids)}"
         return self._write(
-            lambda rows: start_rollout(rows, release.release_id, plan, rollout_id, rollout_id.encode(), self.now_s)
+            lambda rows: start_rollout(
+                rows, release.release_id, plan, rollout_id, rollout_id.encode(), self.now_s, purpose=purpose
+            )
         )
 
     def enrol(self, robot_id: str) -> FleetLink:
@@ -105,18 +109,7 @@ class SimFleet:
 
     def identity(self, robot_id: str) -> Identity:
         """Return the identity of a robot that trusts this fleet's key."""
-        return Identity(
-            robot_id=robot_id,
-            sku=SKU,
-            ring=KeyRing(keys=(self._signer.public_key,)),
-            verify=verify_once,
-            version_floor=Version(major=0, minor=1, patch=0),
-            protocol=1,
-            companion_version="0.1.4",
-            chip_id=0,
-            attempts_max=3,
-            needs_manifest=True,
-        )
+        return identity_of(robot_id, KeyRing(keys=(self._signer.public_key,)))
 
     def status(self, robot_id: str) -> RobotStatus:
         """Return the fleet's record of a robot."""
@@ -132,3 +125,19 @@ class SimFleet:
 
     def _write(self, work: Callable[[Rows], T]) -> T:
         return self.store.submit(work).result()
+
+
+def identity_of(robot_id: str, ring: KeyRing) -> Identity:
+    """Return who a simulated robot is that trusts these keys: a chip with a companion."""
+    return Identity(
+        robot_id=robot_id,
+        sku=SKU,
+        ring=ring,
+        verify=verify_once,
+        version_floor=VERSION_FLOOR,
+        protocol=1,
+        companion_version="0.1.4",
+        chip_id=0,
+        attempts_max=3,
+        needs_manifest=True,
+    )

@@ -8,15 +8,15 @@ from surefoot.sim import invariants as promise
 from surefoot.sim.faults import Fault
 from surefoot.sim.flash import Cut, Flash, PowerCut
 from surefoot.sim.foundry import OLD_IMAGE, OLD_VERSION, Foundry
+from surefoot.sim.ground import SKU
 from surefoot.sim.mortal_server import SETTINGS
 from surefoot.sim.network import Network, WorldLink
-from surefoot.sim.partitions import NO_FACTORY, SMALL, THREE_SLOTS
+from surefoot.sim.partitions import SMALL_GEOMETRIES
 from surefoot.sim.robot import Behaviour, SimRobot, make_flash
 
 HOUR_S = 3600.0
 # A push reaches a robot that would sleep longer.
 PUSH_S = 1800.0
-GEOMETRIES = (SMALL, NO_FACTORY, THREE_SLOTS)
 # A cut strikes in the first operations of whatever the robot does, or anywhere in a whole update.
 CUT_AT_MAX = (40, 450)
 FAILING = (Behaviour.FAILS_SELF_TEST, Behaviour.CRASHES)
@@ -46,12 +46,12 @@ class Inhabitant:
         self._timeline = network.timeline
         self._faults = network.faults
         self._dice = dice
-        geometry = dice.choice(GEOMETRIES)
+        geometry = dice.choice(SMALL_GEOMETRIES)
         flash = Flash(geometry.flash_size_bytes)
         make_flash(flash, geometry, OLD_IMAGE, OLD_VERSION)
         server = network.server
         self.enrolled = server.store.submit(
-            lambda rows: enrol_robot(rows, robot_id, foundry.sku, robot_id, server.now_s)
+            lambda rows: enrol_robot(rows, robot_id, SKU, robot_id, server.now_s)
         ).result()
         self.link = WorldLink(network, self.enrolled, flash.power)
         behaviours = self._behaviours(foundry)

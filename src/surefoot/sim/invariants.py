@@ -94,7 +94,7 @@ def keeps_no_failing_image(behaviour: Behaviour) -> str | None:
 
 def agent_survives(error: Exception | None) -> str | None:
     """Nothing that happens stops an agent for good."""
-    return None if error is None else f"{getattr(error, 'code', type(error).__name__)}: {error}"
+    return _named(error)
 
 
 # What the server stores and answers.
@@ -158,7 +158,7 @@ def failure_has_code(after: Assignment) -> str | None:
 
 def server_bears_it(error: Exception | None) -> str | None:
     """Nothing that arrives makes the server fail."""
-    return None if error is None else f"{getattr(error, 'code', type(error).__name__)}: {error}"
+    return _named(error)
 
 
 def offers_only_while_running(store: Store, robot_id: str, answer: Answer) -> str | None:
@@ -204,3 +204,7 @@ def repeating_changes_nothing(before: object, after: object) -> str | None:
 def place_of(report: Report) -> Place:
     """Return the report's number."""
     return report.epoch, report.boot, report.seq
+
+
+def _named(error: Exception | None) -> str | None:
+    return None if error is None else f"{getattr(error, 'code', type(error).__name__)}: {error}"

@@ -52,7 +52,7 @@ class FleetLink:
     ) -> None:
         self._store = store
         self._blobs = blobs
-        self._robot = robot
+        self.robot = robot
         self._clock = clock
         self._new_id = new_id
         self._settings = FleetSettings(public_url="sim:")
@@ -62,7 +62,7 @@ class FleetLink:
         received = parse_report(encode_report(report))
 
         def work(rows: Rows) -> Answer:
-            return exchange(rows, self._robot, received, self._clock(), self._settings, self._new_id)
+            return exchange(rows, self.robot, received, self._clock(), self._settings, self._new_id)
 
         return parse_answer(encode_answer(self._store.submit(work).result()))
 

@@ -2,7 +2,7 @@
 
 # ruff: noqa: D102 - the port says what each method does
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -63,9 +63,9 @@ class MemoryEngineRows:
     def rollouts_with_open(self) -> list[str]:
         return sorted({known.rollout_id for known in self._tables["assignments"].values() if known.is_open})
 
-    def robots_without(self, rollout_id: str, sku: str) -> Iterator[Lacking]:
+    def robots_without(self, rollout_id: str, sku: str, after: str = "") -> Iterator[Lacking]:
         for robot_id, robot in sorted(self._tables["robots"].items()):
-            if robot.sku == sku and (rollout_id, robot_id) not in self._tables["by_rollout"]:
+            if robot_id > after and robot.sku == sku and (rollout_id, robot_id) not in self._tables["by_rollout"]:
                 facts, newest = self._tables["facts"].get(robot_id), self.newest_assignment(robot_id)
                 yield Lacking(
                     robot_id=robot_id,
@@ -87,12 +87,10 @@ class MemoryEngineRows:
         ]
 
     def count_assignments(self) -> list[AssignmentCount]:
-        known = self._tables["assignments"].values()
-        counted = Counter((one.rollout_id, one.phase, one.status, one.is_open) for one in known)
-        return [
-            AssignmentCount(rollout_id=rollout_id, phase=phase, status=status, is_open=is_open, count=count)
-            for (rollout_id, phase, status, is_open), count in counted.items()
-        ]
+        alike: defaultdict[tuple[str, int | None, Status, bool], list[Assignment]] = defaultdict(list)
+        for one in self._tables["assignments"].values():
+            alike[one.rollout_id, one.phase, one.status, one.is_open].append(one)
+        return [_count(known) for known in alike.values()]
 
     def count_delta_sources(self, sku: str) -> dict[str, int]:
         known = [self._tables["facts"].get(name) for name, robot in self._tables["robots"].items() if robot.sku == sku]
@@ -127,10 +125,22 @@ class MemoryEngineRows:
         behind = known[ids.index(after) + 1 :] if after in ids else known
         return [one for one in behind if (one.rollout_id, one.status) == (rollout_id, status)][:limit]
 
-    def mean_install_s(self) -> float | None:
-        known = self._tables["assignments"].values()
-        took_s = [one.installed_at_s - one.assigned_at_s for one in known if one.installed_at_s is not None]
-        return sum(took_s) / len(took_s) if took_s else None
-
     def _of(self, rollout_id: str) -> list[Assignment]:
         return [known for known in self._tables["assignments"].values() if known.rollout_id == rollout_id]
+
+
+def _count(alike: list[Assignment]) -> AssignmentCount:
+    """Count assignments that have everything in common that they are counted by."""
+    installs_s = [one.installed_at_s - one.assigned_at_s for one in alike if one.installed_at_s is not None]
+    downloads_s = [one.download_s for one in alike if one.download_s is not None]
+    return AssignmentCount(
+        rollout_id=alike[0].rollout_id,
+        phase=alike[0].phase,
+        status=alike[0].status,
+        is_open=alike[0].is_open,
+        count=len(alike),
+        installs=len(installs_s),
+        installs_s=sum(installs_s, 0.0),
+        downloads=len(downloads_s),
+        downloads_s=sum(downloads_s, 0.0),
+    )

@@ -82,7 +82,9 @@ THREE_SLOTS = Geometry(
     ),
 )
 
-GEOMETRIES = (ROBOT, SMALL, NO_FACTORY, THREE_SLOTS)
+# One of each kind, small enough for thousands of worlds.
+SMALL_GEOMETRIES = (SMALL, NO_FACTORY, THREE_SLOTS)
+GEOMETRIES = (ROBOT, *SMALL_GEOMETRIES)
 
 
 @dataclass(frozen=True, slots=True)

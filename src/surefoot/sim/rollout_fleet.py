@@ -9,6 +9,7 @@ from surefoot.fleet.exchange import exchange
 from surefoot.fleet.gate_survey import GateSurvey, survey_gate
 from surefoot.fleet.gather import Survey, survey
 from surefoot.fleet.health import take_health
+from surefoot.fleet.health_place import Counting
 from surefoot.fleet.health_sums import quarter_at
 from surefoot.fleet.look import look_at, to_look_at
 from surefoot.fleet.model import Key, KeyState, Release, Robot, Rollout
@@ -81,8 +82,9 @@ class RolloutFleet:
         """Let the engine look at every rollout once."""
 
         def work(rows: Rows) -> None:
+            counting, url = Counting(rows), SETTINGS.public_url
             for rollout_id in to_look_at(rows):
-                look_at(rows, rollout_id, now_s, self._survey, self._survey_gate, public_url=SETTINGS.public_url)
+                look_at(rows, rollout_id, now_s, self._survey, self._survey_gate, public_url=url, counting=counting)
 
         self.run(work)
 

@@ -60,12 +60,7 @@ class ChipSlots:
 
     def inspect(self, size_bytes: int) -> tuple[str, int | None]:
         """Verify the spare slot's image as the bootloader will, and return its version text and chip id."""
-        spare = self._spare()
-        measured = esp_image.measure(spare.read, size_bytes)
-        if measured.size_bytes != size_bytes:
-            detail = f"The image ends after {measured.size_bytes} of {size_bytes} bytes: sign what the build made."
-            raise Refused("refused-image-format", detail)
-        image = esp_image.verify(spare.read, size_bytes, measured.chip_id)
+        image = esp_image.verify_whole(self.read, size_bytes)
         return image.version, image.chip_id
 
     def set_boot_slot(self) -> None:

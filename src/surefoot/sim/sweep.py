@@ -18,11 +18,10 @@ from surefoot.sim.flash import Cut
 from surefoot.sim.ground import SimFleet
 from surefoot.sim.images import app_image
 from surefoot.sim.memory_store import MemoryStore
-from surefoot.sim.partitions import NO_FACTORY, SMALL, THREE_SLOTS, Geometry
+from surefoot.sim.partitions import SMALL, SMALL_GEOMETRIES, Geometry
 from surefoot.sim.robot import Behaviour
 
 NEW_VERSION = "0.2.1"
-GEOMETRIES = (SMALL, NO_FACTORY, THREE_SLOTS)
 # Worlds a process gets at a time: enough that making its fleet does not count, few enough for a bar that moves.
 WORLDS_A_TASK = 120
 # Prime, so that it visits every operation of a recovery of another length before it comes back.
@@ -74,12 +73,12 @@ def strands(*, full: bool) -> list[Strand]:
     """Return what a sweep covers: short, a look at everything; full, every operation."""
     covered = [
         (geometry, rollback, behaviour, Way.FULL)
-        for geometry in GEOMETRIES
+        for geometry in SMALL_GEOMETRIES
         for rollback in (True, False)
         for behaviour in Behaviour
     ]
     # From the restart on it makes no difference by which way the image came.
-    covered += [(geometry, True, Behaviour.HEALTHY, Way.DELTA) for geometry in GEOMETRIES]
+    covered += [(geometry, True, Behaviour.HEALTHY, Way.DELTA) for geometry in SMALL_GEOMETRIES]
     covered += [(SMALL, True, Behaviour.HEALTHY, Way.SPOILT_DELTA), (SMALL, False, Behaviour.CRASHES, Way.DELTA)]
     return [
         Strand(
@@ -112,7 +111,7 @@ def run_sweep(*, full: bool, processes: int | None = None, show: Callable[[int, 
         points=sum(ending.world.recut_at is None for ending in endings),
         pairs=sum(ending.world.recut_at is not None for ending in endings),
         worlds=len(endings),
-        geometries=len(GEOMETRIES),
+        geometries=len(SMALL_GEOMETRIES),
         divergent=sum(bool(ending.faults) for ending in endings) - unbootable,
         unbootable=unbootable,
         seconds=round(time.monotonic() - started_s, 1),

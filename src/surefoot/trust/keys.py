@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
     Verify = Callable[[bytes, bytes, bytes], bool]
 
-XY_BYTES = 64
 DER_BYTES = 91
 
 

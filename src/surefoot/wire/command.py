@@ -1,8 +1,9 @@
-"""What a robot hears on its command topic: an answer to its report, or a nudge.
+"""What a robot hears on its command topic: an answer to its report, why its report was refused, or a nudge.
 
 A command is never the only way: whatever it says, the next report's answer says too. So a robot may miss one, and hear
 one twice. It stops an assignment at a `cancel`, and after an offer or a rollback it reports at once and goes by the
-answer: the fleet wants to know of the assignment, and the robot wants the signed manifest.
+answer: the fleet wants to know of the assignment, and the robot wants the signed manifest. Agents from before there was
+a word for a refusal take it for no command, and hear of it over HTTPS.
 """
 
 from surefoot.wire import limits
@@ -20,13 +21,15 @@ CODE = "refused-command-format"
 
 
 class Command(Record):
-    """One command: an answer, a cancel, an offer, or the word to roll back, which may come with an offer.
+    """One command: an answer, a refusal, a cancel, an offer, or the word to roll back, which may come with an offer.
 
-    `answer` belongs to the report with these `epoch`, `boot` and `seq`, which are None in any other command. `cancel`
-    names an assignment. `rollback` says that the server has a rollback order, as a rollback offer does.
+    `answer` belongs to the report with these `epoch`, `boot` and `seq`, and so does `refused`, the code by which the
+    server took nothing of it, with the sentence `detail`. They are None in any other command, and where the server
+    could not read them. `cancel` names an assignment. `rollback` says that the server has a rollback order, as a
+    rollback offer does.
     """
 
-    __slots__ = ("offer", "rollback", "cancel", "answer", "epoch", "boot", "seq")
+    __slots__ = ("offer", "rollback", "cancel", "answer", "epoch", "boot", "seq", "refused", "detail")
     offer: "Offer | None"
     rollback: bool
     cancel: "str | None"
@@ -34,10 +37,13 @@ class Command(Record):
     epoch: "str | None"
     boot: "int | None"
     seq: "int | None"
+    refused: "str | None"
+    detail: "str | None"
 
     def answers(self, report: Report) -> bool:
-        """Whether its answer is the one to this report."""
-        return self.answer is not None and (self.epoch, self.boot, self.seq) == (report.epoch, report.boot, report.seq)
+        """Whether it is the answer to this report, or its refusal."""
+        is_answer = self.answer is not None or self.refused is not None
+        return is_answer and (self.epoch, self.boot, self.seq) == (report.epoch, report.boot, report.seq)
 
 
 _NOTHING: "dict[str, Any]" = {
@@ -48,6 +54,8 @@ _NOTHING: "dict[str, Any]" = {
     "epoch": None,
     "boot": None,
     "seq": None,
+    "refused": None,
+    "detail": None,
 }
 
 
@@ -77,6 +85,14 @@ def answer_command(answer: Answer, report: Report) -> Command:
     return _command(answer=answer, epoch=report.epoch, boot=report.boot, seq=report.seq)
 
 
+def refusal_command(refusal: Refused, report: "Report | None") -> Command:
+    """Return the command that tells why this report was refused; without one, why some report was."""
+    detail = refusal.message[: limits.DETAIL_CHARS_MAX]
+    if report is None:
+        return _command(refused=refusal.code, detail=detail)
+    return _command(refused=refusal.code, detail=detail, epoch=report.epoch, boot=report.boot, seq=report.seq)
+
+
 def parse_command(data: bytes) -> Command:
     """Parse a command from JSON bytes.
 
@@ -90,6 +106,14 @@ def parse_command(data: bytes) -> Command:
             epoch=fields.optional_text("epoch", limits.NAME_CHARS_MAX, ID_CHARS) or FIRST_EPOCH,
             boot=fields.integer("boot"),
             seq=fields.integer("seq"),
+        )
+    if fields.has("refused"):
+        return _command(
+            refused=fields.text("refused", limits.CODE_CHARS_MAX, ID_CHARS),
+            detail=fields.optional_text("detail", limits.DETAIL_CHARS_MAX),
+            epoch=fields.optional_text("epoch", limits.NAME_CHARS_MAX, ID_CHARS),
+            boot=fields.optional_integer("boot"),
+            seq=fields.optional_integer("seq"),
         )
     if fields.has("cancel"):
         return cancel_command(fields.text("cancel", limits.ASSIGNMENT_ID_CHARS_MAX, ID_CHARS))
@@ -107,6 +131,11 @@ def encode_command(command: Command) -> bytes:
         return encode_object(
             {"answer": answer, "epoch": command.epoch, "boot": command.boot, "seq": command.seq},
         )
+    if command.refused is not None:
+        refusal: "dict[str, Any]" = {"refused": command.refused, "detail": command.detail}
+        if command.boot is not None:
+            refusal.update({"epoch": command.epoch, "boot": command.boot, "seq": command.seq})
+        return encode_object(refusal)
     if command.cancel is not None:
         return encode_object({"cancel": command.cancel})
     if command.offer is not None:

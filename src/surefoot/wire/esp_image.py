@@ -109,6 +109,18 @@ def verify(read: "Read", limit_bytes: int, chip_id: int = CHIP_ESP32) -> EspImag
     return image
 
 
+def verify_whole(read: "Read", size_bytes: int) -> EspImage:
+    """Check an image that must take up exactly so many bytes, as the bootloader of the chip that it names would.
+
+    Raises:
+        Refused: `refused-image-format`.
+    """
+    measured = measure(read, size_bytes)
+    if measured.size_bytes != size_bytes:
+        raise _refusal(f"it ends after {measured.size_bytes} of {size_bytes} bytes")
+    return verify(read, size_bytes, measured.chip_id)
+
+
 def printable_text(field: bytes) -> str:
     """Return a NUL-padded text field, or "" where it is not printable ASCII: real builds leave anything there."""
     field = field.split(b"\0", 1)[0]

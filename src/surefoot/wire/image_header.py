@@ -17,6 +17,7 @@ import binascii
 import struct
 
 from surefoot.wire.errors import Refused
+from surefoot.wire.fields import HEX_DIGITS
 from surefoot.wire.record import Record
 from surefoot.wire.version import Version
 
@@ -46,7 +47,7 @@ class ImageHeader(Record):
     def check(self) -> None:
         if not 0 < self.size_bytes <= IMAGE_SIZE_BYTES_MAX:
             raise _refused(f"it would hold {self.size_bytes} bytes, and 1 to {IMAGE_SIZE_BYTES_MAX} are possible")
-        if len(self.digest) != 2 * DIGEST_BYTES or not all(char in "0123456789abcdef" for char in self.digest):
+        if len(self.digest) != 2 * DIGEST_BYTES or self.digest.strip(HEX_DIGITS):
             raise _refused("its digest is not 64 lower-case hex digits")
         if len(self.signature) != SIGNATURE_BYTES:
             raise _refused(f"its signature has {len(self.signature)} bytes, not {SIGNATURE_BYTES}")

@@ -42,12 +42,11 @@ class Label(Record):
 class Journal(Record):
     """Everything remembered.
 
-    `offer` is what the robot works on or last worked on; `attempts` are the tries burnt for it, `trial_boots` the
-    boots of the present one on trial, `restarts` the
-    downloads begun anew because the last one was damaged; `header` is the signed header as received, b"" before that;
-    `source_slot` and `source_digest` are what ran when the offer was taken; `received_bytes` is how much of the image
-    stands in the spare slot for sure; `trusted_keys` are the keys that a confirmed image's manifest handed over, none
-    while the robot trusts those it was made with.
+    `offer` is what the robot works on or last worked on; `attempts` are the tries burnt for it, `trial_boots` the boots
+    of the present one on trial, `restarts` the downloads begun anew because the last one was damaged; `header` is the
+    signed header as received, b"" before that; `source_slot` and `source_digest` are what ran when the offer was taken;
+    `received_bytes` is how much of the image stands in the spare slot for sure; `trusted_keys` are the keys that a
+    confirmed image's manifest handed over, none while the robot trusts those it was made with.
     """
 
     __slots__ = (
