@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 Ask = Callable[[str, dict[str, Any]], dict[str, Any]]
-SAME_VERSION, STATE_MISMATCH, DOWNGRADE = 0x10, 0x11, 0x0F
+# Fetches an address from one byte to another, both included; returns status and body.
+Fetch = Callable[[str, int, int], tuple[int, bytes]]
+SAME_VERSION, STATE_MISMATCH, DOWNGRADE, MOMENTUM = 0x10, 0x11, 0x0F, 0x0E
+# At these the agent asks for the job's document again; anything but 206 beside them it tries so often at most.
+ASKS_AGAIN, REQUESTS_MAX = (400, 403, 404), 32
 
 
 class PowerCut(Exception):
@@ -19,9 +23,15 @@ class PowerCut(Exception):
 
 @dataclass(kw_only=True)
 class AgentV3:
-    """One device. `ask(topic suffix, body)` returns the answer's body; at step `cut_at` power fails."""
+    """One device. `ask(topic suffix, body)` returns the answer's body; at step `cut_at` power fails.
+
+    With `fetch` it is built for HTTP, and keeps what it fetched in `spare`.
+    """
 
     ask: Ask
+    fetch: Fetch | None = None
+    block_bytes: int = 4096
+    spare: bytes = b""
     running: int
     allows_downgrade: bool = False
     offered: int
@@ -62,10 +72,31 @@ class AgentV3:
         if "self_test" in details:
             return self.test_itself(job_id, details)
         self.update(job_id, "IN_PROGRESS", {"receive": "1/74"})
+        if self.fetch is not None and not self.download(job_id, execution["jobDocument"]["afr_ota"], self.fetch):
+            return False
         self.update(job_id, "IN_PROGRESS", {"self_test": "ready", "updatedBy": f"0x{self.running:08x}"})
         self.power()
         self.activated = self.offered
         self.power()
+        return True
+
+    def download(self, job_id: str, document: dict[str, Any], fetch: Fetch) -> bool:
+        """Fetch the file block by block, from its start; return whether it is there."""
+        assert "HTTP" in document["protocols"], "it is built for HTTP"
+        [file] = document["files"]
+        assert file["auth_scheme"] == "aws.s3.presigned"
+        self.spare, failures = b"", 0
+        while len(self.spare) < file["filesize"]:
+            last = min(len(self.spare) + self.block_bytes, file["filesize"]) - 1
+            self.power()
+            status, body = fetch(file["update_data_url"], len(self.spare), last)
+            if status in ASKS_AGAIN:
+                return False
+            if status == 206:
+                self.spare += body
+            elif (failures := failures + 1) == REQUESTS_MAX:
+                self.fail(job_id, MOMENTUM)
+                return False
         return True
 
     def next_job(self) -> dict[str, Any] | None:

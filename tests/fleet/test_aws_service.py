@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from fleet.aws_service_case import NEW, Service, device_on
-from fleet.fleet_case import FleetCase
+from fleet.aws_agent import STATE_MISMATCH
+from fleet.aws_service_case import NEW, OLD, Service, device_on
+from fleet.fleet_case import FleetCase, digest_of
 from surefoot.fleet.aws_own_agent import own_word
+from surefoot.fleet.image_signatures import ImageSignature
 from surefoot.fleet.model import Status
 from surefoot.fleet.rollouts import halt_rollout, pause_rollout, resume_rollout
 from surefoot.wire.report import CONFIRMED, TRIAL
@@ -63,6 +65,30 @@ def test_success_after_the_job_was_taken_back_is_rejected_and_believed(fleet: Fl
     answer = service.ask(f"{job_id}/update", {"status": "SUCCEEDED", "clientToken": "t"})
     assert (answer["code"], answer["executionState"]["status"]) == ("InvalidStateTransition", "CANCELED")
     assert fleet.status().verdict.status is Status.INSTALLED
+
+
+def test_a_device_taken_for_updated_is_corrected_by_the_next_version_that_it_names(fleet: FleetCase) -> None:
+    """A platform that may undo a valid image cannot be told from one that keeps it until the device speaks again."""
+    service, device = device_on(fleet)
+    assert device.run()
+    device.boot()
+    job_id = service.ask("$next/get", {})["execution"]["jobId"]
+    device.update(job_id, "IN_PROGRESS", active(NEW))
+    device.fail(job_id, STATE_MISMATCH)
+    assert (fleet.status().verdict.status, runs(fleet)) == (Status.INSTALLED, ("0.2.1", digest_of("0.2.1")))
+    release = fleet.release("0.2.2")
+    fleet.run(lambda rows: rows.put(ImageSignature(release_id=release.release_id, key_id="aa" * 32, der=b"der")))
+    fleet.start("0.2.2")
+    job_id = service.ask("$next/get", {})["execution"]["jobId"]
+    ready = {"self_test": "ready", "updatedBy": f"0x{OLD:08x}"}
+    device.update(job_id, "IN_PROGRESS", ready)
+    assert runs(fleet) == ("0.2.0", None)
+
+
+def runs(fleet: FleetCase) -> tuple[str | None, str | None]:
+    facts = fleet.facts()
+    assert facts is not None
+    return facts.report.running.version, facts.report.running.digest
 
 
 def test_another_devices_job_is_not_there(fleet: FleetCase) -> None:

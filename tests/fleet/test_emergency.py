@@ -7,10 +7,12 @@ import pytest
 
 from fleet.fleet_case import Voice
 from fleet.health_case import WATCHED, HealthCase, in_memory
+from support import code_of
+from surefoot.fleet.emergency import Wish, halt_as_asked
 from surefoot.fleet.incidents import Incident, timeline
 from surefoot.fleet.model import Rollout, RolloutState, Status
 from surefoot.fleet.outbox import OutboxEntry, OutboxKind
-from surefoot.fleet.rollouts import halt_rollout, resume_rollout
+from surefoot.fleet.rollouts import resume_rollout
 from surefoot.rollout.plan import Phase, Plan
 from surefoot.wire.report import SlotReport
 
@@ -91,12 +93,69 @@ def test_a_halt_stands_where_there_is_nothing_to_go_back_to(case: HealthCase) ->
     assert any("has no release of standard below 0.2.1" in text for text in lines(case))
 
 
-def test_a_person_who_halts_leads_nobody_back(case: HealthCase) -> None:
+def halt(case: HealthCase, rollout: Rollout, *, roll_back: bool = False, recall: bool = False) -> None:
+    wish, now_s = Wish(roll_back=roll_back, recall=recall), case.fleet.now_s
+    case.fleet.run(lambda rows: halt_as_asked(rows, rollout.rollout_id, "Smoke.", wish, now_s, "ana"))
+
+
+def test_a_person_who_halts_leads_nobody_back_unless_they_ask(case: HealthCase) -> None:
+    case.fleet.release("0.2.0", stable=True)
+    robot, rollout = case.updated(replace(WATCHED, recall_on_halt=True))
+    halt(case, rollout)
+    case.fleet.tick()
+    assert ways_back(case) == [] and case.fleet.hear(robot).offer is None
+    assert case.fleet.stored_release("0.2.1").recalled_at_s is None
+
+
+def test_a_person_who_halts_may_have_robots_led_back(case: HealthCase) -> None:
+    case.fleet.release("0.2.0", stable=True)
+    robot, rollout = case.updated(replace(WATCHED, rollback_on_halt=False))
+    halt(case, rollout, roll_back=True)
+    assert case.state(rollout) is RolloutState.HALTED and case.reason(rollout) == "Smoke."
+    assert case.fleet.offered(robot).rollback
+    assert case.fleet.stored_release("0.2.1").recalled_at_s is None
+    assert any("are led back by rollout" in text for text in lines(case))
+
+
+def test_a_person_who_halts_may_have_the_release_recalled(case: HealthCase) -> None:
     case.fleet.release("0.2.0", stable=True)
     _, rollout = case.updated()
-    case.fleet.run(lambda rows: halt_rollout(rows, rollout.rollout_id, "Smoke.", case.fleet.now_s))
-    case.fleet.tick()
-    assert ways_back(case) == []
+    halt(case, rollout, recall=True)
+    assert case.fleet.stored_release("0.2.1").recalled_at_s is not None and ways_back(case) == []
+    kinds = [entry.kind for entry in case.fleet.run(lambda rows: rows.find(OutboxEntry))]
+    assert OutboxKind.CDN_PURGE in kinds
+
+
+def test_robots_of_a_halted_rollout_are_led_back_once_a_person_asks_and_a_halt_alone_is_refused(
+    case: HealthCase,
+) -> None:
+    case.fleet.release("0.2.0", stable=True)
+    robot, rollout = case.updated()
+    halt(case, rollout)
+    halt(case, rollout, roll_back=True)
+    assert case.fleet.offered(robot).rollback and len(ways_back(case)) == 1
+    halt(case, rollout, roll_back=True)
+    assert len(ways_back(case)) == 1
+    assert code_of(halt, case, rollout) == "refused-rollout-state"
+
+
+def test_a_persons_halt_stands_where_there_is_nothing_to_go_back_to(case: HealthCase) -> None:
+    _, rollout = case.updated()
+    halt(case, rollout, roll_back=True)
+    assert case.state(rollout) is RolloutState.HALTED and ways_back(case) == []
+    assert any("has no release of standard below 0.2.1" in text for text in lines(case))
+
+
+def test_what_leads_robots_back_is_halted_alone(case: HealthCase) -> None:
+    fired(case)
+    [way_back] = ways_back(case)
+
+    def refused() -> None:
+        halt(case, way_back, roll_back=True)
+
+    assert code_of(refused) == "refused-rollout-state"
+    halt(case, way_back)
+    assert case.state(way_back) is RolloutState.HALTED
 
 
 def test_a_robot_that_went_back_by_itself_is_recognised_and_not_led_back_again(case: HealthCase) -> None:

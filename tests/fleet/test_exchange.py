@@ -48,7 +48,7 @@ def test_a_force_and_a_rollback_order_travel_with_the_offer(fleet: FleetCase) ->
     robot = fleet.enrol(version="0.2.1", digest=digest_of("0.2.1"))
     fleet.start("0.2.1")
     fleet.hear(robot)
-    forced = replace(fleet.assignment(), force=True, rollback=True)
+    forced = replace(fleet.assignment(), force=True, rollback=True, installed_at_s=None)
     fleet.run(lambda rows: rows.put_assignment(forced))
     offer = fleet.offered(robot)
     assert (offer.force, offer.rollback) == (True, True)
@@ -87,6 +87,19 @@ def test_only_a_report_from_behind_what_is_known_is_told_that_it_is_out_of_date(
     robot.resets("second")
     assert fleet.hear(robot).stale is False
     assert fleet.deliver(robot, first).stale is True
+
+
+def test_another_thing_under_one_number_is_out_of_date_and_a_copy_is_not(fleet: FleetCase) -> None:
+    robot = fleet.enrol(boot=5)
+    fleet.start("0.2.1")
+    robot.says(fleet.offered(robot).id, "rolled_back", code="trial-failed")
+    fleet.hear(robot)
+    robot.said = None
+    forgetful = robot.report()
+    assert [fleet.deliver(robot, forgetful).stale for _ in range(2)] == [False, False]
+    before = told(fleet)
+    assert fleet.deliver(robot, forgetful.replace(version_floor="0.2.0")).stale is True
+    assert told(fleet) == before
 
 
 def test_a_robot_whose_epoch_a_late_report_ended_hears_so_and_counts_again_in_a_new_one(fleet: FleetCase) -> None:

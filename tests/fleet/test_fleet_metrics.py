@@ -18,6 +18,8 @@ def test_a_fleet_without_updates_has_no_rates(fleet: FleetCase) -> None:
         updates_ended=0,
         success_rate=None,
         rollback_rate=None,
+        downloads=0,
+        mean_download_s=None,
         mean_install_s=None,
         whole_fleet_s=None,
         versions={"standard": {"unknown": 1}},
@@ -50,6 +52,19 @@ def test_times_are_from_the_assignment_and_from_the_start_of_the_rollout(fleet: 
     fleet.hear(robot)
     fleet.tick(after_s=30)
     assert (figures(fleet).mean_install_s, figures(fleet).whole_fleet_s) == (90, 120)
+
+
+def test_download_time_is_the_mean_of_the_downloads_that_were_heard_of(fleet: FleetCase) -> None:
+    fleet.start("0.2.1", LENIENT)
+    for name, took_s in (("a", 40), ("b", 80)):
+        robot = fleet.enrol(name)
+        offer = fleet.offered(robot)
+        fleet.now_s += took_s
+        robot.says(offer.id, "staged")
+        fleet.hear(robot)
+    fleet.install(fleet.enrol("only-says-that-it-runs-it"))
+    fleet.offered(fleet.enrol("still-downloads"))
+    assert (figures(fleet).downloads, figures(fleet).mean_download_s) == (2, 60)
 
 
 def test_a_rollouts_phases_are_told_apart(fleet: FleetCase) -> None:

@@ -12,7 +12,7 @@ from surefoot.fleet.gate_survey import survey_gate
 from surefoot.fleet.gate_view import gate_view
 from surefoot.fleet.gates import measure
 from surefoot.fleet.gather import Tally
-from surefoot.fleet.health_place import SETTLING_S
+from surefoot.fleet.health_place import SETTLING_S, Counting
 from surefoot.fleet.health_sums import QUARTER_S
 from surefoot.fleet.model import Rollout, RolloutState, Status
 from surefoot.fleet.rollouts import resume_rollout
@@ -242,11 +242,19 @@ def test_more_than_five_percent_failed_handshakes_fire_and_exactly_five_do_not(
 ) -> None:
     rollout, updated, others = settled(case, case.crowd(20), replace(TWO_PHASES, phases=(FULL,)))
     assert not others
-    case.quarter(updated[:1], handshakes_tried=20, handshakes_failed=failed)
-    case.quarter(updated[1:2], handshakes_tried=20)
+    case.quarter(updated[:1], handshakes_tried=20, handshakes_failed=failed - 1)
+    case.quarter(updated[1:2], handshakes_tried=20, handshakes_failed=1)
     case.fleet.tick()
     assert case.alarms() == ([Trigger.DTLS_FAILURES] if fires else [])
     assert case.state(rollout) is (RolloutState.HALTED if fires else RolloutState.RUNNING)
+
+
+def test_one_robot_whose_handshakes_all_fail_fires_nothing(case: HealthCase) -> None:
+    rollout, updated, _ = settled(case, case.crowd(20), replace(TWO_PHASES, phases=(FULL,)))
+    case.quarter(updated[:1], handshakes_tried=500, handshakes_failed=500)
+    case.quarter(updated[1:2], handshakes_tried=20)
+    case.fleet.tick()
+    assert case.alarms() == [] and case.state(rollout) is RolloutState.RUNNING
 
 
 @pytest.mark.parametrize("others_drain_too", [False, True])
@@ -296,10 +304,16 @@ def test_the_view_shows_every_metric_the_alarms_and_the_curve(case: HealthCase) 
     assert all(found.log_evidence < found.halts_at_log for found in view.metrics)
 
 
-def test_a_plan_that_gates_on_nothing_has_no_gate_to_show(case: HealthCase) -> None:
-    rollout = case.fleet.start("0.2.1", replace(TWO_PHASES, gates=Gates(metrics=frozenset())))
+def test_a_plan_that_gates_on_nothing_shows_no_metric_and_its_alarms_all_the_same(case: HealthCase) -> None:
+    robot, rollout = case.updated(replace(TWO_PHASES, phases=(FULL,), gates=Gates(metrics=frozenset())))
     case.fleet.tick()
-    assert case.fleet.run(lambda rows: gate_view(rows, rollout.rollout_id)) is None
+    quiet = case.fleet.run(lambda rows: gate_view(rows, rollout.rollout_id))
+    assert quiet is not None and (quiet.metrics, quiet.alarms) == ((), ())
+    assert (quiet.answer, quiet.sentence) == (Answer.PASSED, "The plan gates on nothing.")
+    case.tell(robot, stops_other=1)
+    case.fleet.tick()
+    fired = case.fleet.run(lambda rows: gate_view(rows, rollout.rollout_id))
+    assert fired is not None and [alarm.trigger for alarm in fired.alarms] == [Trigger.SAFETY_STOP]
 
 
 def test_a_curve_keeps_its_ends_and_stays_short() -> None:
@@ -321,3 +335,35 @@ def test_robots_that_were_offered_the_release_and_never_took_it_are_in_neither_a
     assert case.health("robot-000").place.first_s == {}
     assert case.health("robot-001").place.first_s != {}
     assert case.state(rollout) is RolloutState.RUNNING
+
+
+def test_which_rollout_counts_is_looked_up_once_in_a_tick_for_all_of_a_sku(case: HealthCase) -> None:
+    older = case.fleet.start("0.2.1", TWO_PHASES)
+    newer = case.fleet.start("0.2.2", TWO_PHASES)
+
+    def work(rows: Any) -> None:
+        counting = Counting(rows)
+        assert counting.rollout_id("standard") == newer.rollout_id
+        rows.put(replace(newer, state=RolloutState.FINISHED))
+        assert counting.rollout_id("standard") == newer.rollout_id
+        assert Counting(rows).rollout_id("standard") == older.rollout_id
+        assert Counting(rows).rollout_id("other") is None
+
+    case.fleet.run(work)
+
+
+def test_what_the_plans_margin_accepts_halts_nothing_and_is_told(case: HealthCase) -> None:
+    robots = case.crowd(40)
+    gates = Gates(margins={Metric.INSTALL_FAILED: 0.4})
+    rollout = case.fleet.start("0.2.1", replace(TWO_PHASES, phases=(FULL,), gates=gates))
+    for robot in robots[:8]:
+        robot.says(case.fleet.offered(robot).id, "rolled_back", attempts=3, code="trial-failed")
+        case.fleet.hear(robot)
+    case.update(robots[8:])
+    case.fleet.tick()
+    # Without it, eight halt: see above.
+    assert case.state(rollout) is RolloutState.RUNNING
+    view = case.fleet.run(lambda rows: gate_view(rows, rollout.rollout_id))
+    assert view is not None
+    [told] = [found.fact for found in view.metrics if found.metric is Metric.INSTALL_FAILED]
+    assert told == "8 of 40 updated robots failed to install, where 40 % is accepted"

@@ -41,6 +41,11 @@ def test_the_printed_plan_says_the_strategy_in_the_same_words() -> None:
         ("robots: [robot-1, ", "robots: [robot 1, ", "plan.yaml, line 3: phases[0].robots[0]: must be a robot id"),
         ("  - name: full\n    percent: 100\n", "  - name: full\n", "plan.yaml, line 11: phases[3].percent"),
         ("percent: 100", "percent: 90", "plan.yaml, line 1: phases: the plan must end"),
+        (
+            "    percent: 100\n    soak: 24 h\n",
+            "    percent: 100\ngates:\n  margins:\n    battery-drain: 0.1\n    topic-rate: 95\n",
+            "plan.yaml, line 16: gates.margins.topic-rate: must be a share above 0 and up to 0.9",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_line(before: str, after: str, said: str) -> None:

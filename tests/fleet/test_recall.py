@@ -194,7 +194,26 @@ def test_the_way_back_ends_when_nobody_runs_the_image_and_makes_nothing_stable(t
     fleet.install(robot)
     fleet.tick(after_s=1)
     assert fleet.rollout(back.rollout_id).state is RolloutState.FINISHED
+    assert fleet.rollout(back.rollout_id).reason == "The one robot is back on an earlier release."
     assert fleet.stored_release("0.2.0").stable is False
+
+
+def test_a_robot_that_is_still_to_be_led_back_says_so_and_why_it_is_not_back_yet(two_releases: FleetCase) -> None:
+    fleet = two_releases
+    updated(fleet)
+    other = updated(fleet, "robot-2")
+    recall(fleet)
+    assert fleet.status().verdict.reason == "It runs the wanted image, confirmed."
+    back = recall(fleet, roll_back=True).way_back
+    assert back is not None
+    says = "It is to go back to 0.2.0: it is told so when it asks next, and has not asked yet."
+    assert fleet.status().verdict.reason == f"It runs the wanted image, confirmed. {says}"
+    fleet.run(lambda rows: rows.put(replace(back, plan=replace(back.plan, capacity=1))))
+    fleet.offered(other)
+    full = "The way back to 0.2.0 does not take it yet: as many robots as the plan allows are updating now."
+    assert fleet.status().verdict.reason.endswith(full)
+    fleet.run(lambda rows: rows.put(replace(back, state=RolloutState.HALTED)))
+    assert fleet.status().verdict.reason.endswith("yet: the rollout is halted until a person resumes it.")
 
 
 def test_a_robot_that_refuses_to_go_back_is_seen_and_holds_nobody_else_up(two_releases: FleetCase) -> None:

@@ -101,7 +101,7 @@ def test_the_engines_own_halt_opens_an_incident_that_names_the_robot(fleet: Flee
     [incident] = incidents(fleet)
     assert (incident.opened_by, incident.is_open) == ("engine", True)
     assert "robot-1" in incident.reason
-    assert "1 rolled_back" in lines(fleet)[0].text and lines(fleet)[0].kind is LineKind.FACT
+    assert "1 rolled back" in lines(fleet)[0].text and lines(fleet)[0].kind is LineKind.FACT
 
 
 def test_who_is_back_is_derived_from_what_runs(fleet: FleetCase) -> None:

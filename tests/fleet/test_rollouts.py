@@ -330,7 +330,7 @@ def test_an_outage_passes_no_soak(fleet: FleetCase) -> None:
     fleet.install(fleet.enrol())
     fleet.watch(SOAK_S / 2)
     fleet.tick(after_s=AN_OUTAGE_S)
-    assert fleet.rollout(rollout_id).reason == f"Phase full soaks for another {SOAK_S / 2:.0f} s."
+    assert fleet.rollout(rollout_id).reason == f"Phase full soaks for another {SOAK_S / 120:.0f} min."
     fleet.watch(SOAK_S / 2 - 1)
     assert fleet.rollout(rollout_id).state is RolloutState.RUNNING
     fleet.tick(after_s=1)

@@ -2,7 +2,8 @@ from dataclasses import replace
 
 from fleet.fleet_case import EVERYONE, FleetCase
 from support import code_of
-from surefoot.fleet.model import Rollout
+from surefoot.fleet.emergency import Wish, halt_as_asked
+from surefoot.fleet.model import Facts, Rollout
 from surefoot.fleet.pins import pin_robot
 from surefoot.fleet.rollouts import pause_rollout
 from surefoot.fleet.waiting import DUE, UNHEARD, Waiting, waiting
@@ -50,6 +51,20 @@ def test_closed_phases_a_full_wave_and_a_pause_are_told_apart(fleet: FleetCase) 
     assert groups(fleet, rollout) == {"paused": ("robot-1", "robot-2")}
 
 
+def test_who_does_not_trust_the_release_s_key_is_not_said_to_get_it_when_it_asks(fleet: FleetCase) -> None:
+    stranger, other = fleet.enrol("robot-1"), fleet.enrol("robot-2")
+    rollout = fleet.start("0.2.1")
+    fleet.hear(stranger, trusted_keys=("bb" * 32,))
+    told = Facts(report=other.report(), received_at_s=fleet.now_s, heard_at_s=fleet.now_s)
+    fleet.run(lambda rows: rows.put_facts(told))
+    assert groups(fleet, rollout) == {"untrusted-key": ("robot-1",), DUE: ("robot-2",)}
+    fleet.install(other)
+    fleet.tick(after_s=1)
+    assert fleet.rollout(rollout.rollout_id).reason == (
+        "1 robot does not trust the key that signed the release: bring it a transition release first, or pin it."
+    )
+
+
 def test_who_waits_with_an_offer_is_told_too(fleet: FleetCase) -> None:
     robot = fleet.enrol()
     rollout = fleet.start("0.2.1")
@@ -74,7 +89,22 @@ def test_a_robot_that_a_newer_rollout_took_does_not_wait_for_the_older_one(fleet
     older = fleet.start("0.2.1")
     fleet.start("0.2.2")
     fleet.offered(robot)
-    assert asked(fleet, older) == Waiting(groups=(), without_offer=0, is_complete=True)
+    found = asked(fleet, older)
+    assert [(group.code, group.robot_ids) for group in found.groups] == [("newer-rollout", ("robot-1",))]
+    assert (found.without_offer, found.is_complete) == (0, True)
+
+
+def test_on_the_way_back_only_robots_that_run_what_was_recalled_wait(fleet: FleetCase) -> None:
+    fleet.release("0.2.0", stable=True)
+    there, other = fleet.enrol("robot-1"), fleet.enrol("robot-2")
+    rollout = fleet.start("0.2.1")
+    fleet.install(there)
+    fleet.hear(other)
+    wish = Wish(roll_back=True, recall=False)
+    fleet.run(lambda rows: halt_as_asked(rows, rollout.rollout_id, "Smoke.", wish, fleet.now_s))
+    way_back = fleet.rollout("standard-0.2.1-back-1")
+    # What it goes back to is older than what it runs, and no refusal for that.
+    assert groups(fleet, way_back) == {DUE: ("robot-1",)}
 
 
 def test_there_must_be_such_a_rollout(fleet: FleetCase) -> None:

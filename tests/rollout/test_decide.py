@@ -4,7 +4,7 @@ import pytest
 
 from surefoot.rollout.decide import Finish, Halt, OpenPhase, RolloutFacts, Standing, Wait, Watch, decide
 from surefoot.rollout.evidence import Answer
-from surefoot.rollout.plan import Plan, default_plan
+from surefoot.rollout.plan import Plan, default_plan, one_robot_plan
 
 PLAN = replace(default_plan(("robot-1",)), failures_max=0)
 INTERNAL, CANARY, WIDER, FULL = range(4)
@@ -24,6 +24,11 @@ def test_a_settled_phase_waits_for_the_whole_of_its_soak() -> None:
     assert decide(PLAN, at(soaked_s=DAY_S - 60), SETTLED) == Wait(reason="Phase internal soaks for another 60 s.")
 
 
+def test_a_long_soak_is_told_in_days_and_hours() -> None:
+    soaks = decide(PLAN, at(CANARY, 2 * DAY_S - 103_499), SETTLED)
+    assert soaks == Wait(reason="Phase canary soaks for another 1 d 4 h.")
+
+
 @pytest.mark.parametrize("phase", [INTERNAL, CANARY, WIDER])
 def test_a_soaked_phase_opens_the_next(phase: int) -> None:
     soak_s = PLAN.phases[phase].soak_s
@@ -38,6 +43,33 @@ def test_the_last_phase_finishes() -> None:
     finished = decide(PLAN, at(FULL, DAY_S), SETTLED)
     assert isinstance(finished, Finish)
     assert "3 installed, 0 failed" in finished.reason
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        (SETTLED, "All 3 robots are back on an earlier release."),
+        (replace(SETTLED, installed=1), "The one robot is back on an earlier release."),
+        (
+            replace(SETTLED, failed=failures(1), unheard=2),
+            "3 of 6 robots back on an earlier release, 1 failed; 2 robots are not heard from and led back later.",
+        ),
+    ],
+)
+def test_a_way_back_ends_with_who_is_back_and_calls_no_release_stable(facts: RolloutFacts, says: str) -> None:
+    plan = replace(PLAN, failures_max=1)
+    assert decide(plan, replace(at(FULL, DAY_S), leads_back=True), facts) == Finish(reason=says)
+
+
+def test_who_does_not_trust_the_key_is_not_expected_to_ask() -> None:
+    assert decide(PLAN, at(), replace(SETTLED, unreached=2, untrusting=2)) == Wait(
+        reason="2 robots do not trust the key that signed the release: bring them a transition release first, or pin "
+        "them."
+    )
+    assert decide(PLAN, at(), replace(SETTLED, unreached=4, untrusting=1)) == Wait(
+        reason="3 robots are expected to ask for an update in phase internal. 1 robot does not trust the key that "
+        "signed the release: bring it a transition release first, or pin it."
+    )
 
 
 def test_a_robot_that_is_not_done_holds_the_phase_however_long() -> None:
@@ -116,7 +148,7 @@ def test_a_failure_that_a_person_accepted_halts_no_more() -> None:
 @pytest.mark.parametrize("updating", [0, 3])
 def test_a_trigger_or_a_gate_halts_whatever_else_is_true(updating: int) -> None:
     facts = replace(SETTLED, updating=updating, unreached=updating)
-    fired = decide(GATED, at(soaked_s=0), facts, Watch(alarm="robot-1 restarted 4 times. Halted."))
+    fired = decide(GATED, at(soaked_s=0), facts, Watch(alarm="robot-1 restarted 4 times."))
     assert fired == Halt(reason="robot-1 restarted 4 times. Halted.", by_evidence=True)
     tripped = Watch(answer=Answer.TRIPPED, sentence="2 of 12 canaries are silent. Halted.")
     assert decide(GATED, at(soaked_s=0), facts, tripped) == Halt(reason=tripped.sentence, by_evidence=True)
@@ -139,3 +171,17 @@ def test_a_phase_that_needs_a_persons_word_waits_for_it_behind_its_gate() -> Non
     assert "phase canary opens once a person approves it" in decide(GATED, unapproved, SETTLED).reason
     halted = decide(GATED, unapproved, SETTLED, Watch(alarm="It fired."))
     assert isinstance(halted, Halt)
+
+
+def test_a_rollout_for_one_robot_ends_once_it_is_installed_and_says_nothing_of_the_release() -> None:
+    plan, done = one_robot_plan("robot-1"), replace(SETTLED, installed=1)
+    assert decide(plan, at(soaked_s=0), done) == Finish(reason="Robot robot-1 has installed the release.")
+    assert isinstance(decide(plan, at(soaked_s=0), replace(done, installed=0)), Wait)
+    assert isinstance(decide(plan, at(soaked_s=0), replace(done, installed=0, failed=("robot-1",))), Halt)
+
+
+def test_a_rollout_whose_robot_a_newer_one_took_ends_unless_it_failed() -> None:
+    plan, nobody = one_robot_plan("robot-1"), replace(SETTLED, installed=0)
+    taken = replace(at(soaked_s=0), is_overtaken=True)
+    assert isinstance(decide(plan, taken, nobody), Finish)
+    assert isinstance(decide(plan, taken, replace(nobody, failed=("robot-1",))), Halt)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surefoot.rollout.durations import duration_text, parse_duration
+from surefoot.rollout.durations import duration_text, parse_duration, span_text
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,26 @@ def test_what_is_no_duration_is_none(text: str) -> None:
 @given(seconds=st.integers(0, 10**5))
 def test_a_duration_comes_back_from_its_text(seconds: int) -> None:
     assert parse_duration(duration_text(seconds)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "0 s"),
+        (0.4, "0 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (3599, "59 min"),
+        (3600, "1 h"),
+        (9000, "2 h 30 min"),
+        (37000, "10 h"),
+        (86400, "1 d"),
+        (103499, "1 d 4 h"),
+        (11 * 86400 + 7200, "11 d"),
+    ],
+)
+def test_a_length_of_time_is_told_in_two_units_at_most(seconds: float, text: str) -> None:
+    assert span_text(seconds) == text
 
 
 @given(text=st.text(max_size=20))

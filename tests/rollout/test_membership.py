@@ -5,7 +5,7 @@ import math
 import pytest
 
 from surefoot.rollout.membership import belongs, phase_of, position
-from surefoot.rollout.plan import Phase, Plan, default_plan
+from surefoot.rollout.plan import Phase, Plan, default_plan, one_robot_plan
 
 ROBOTS = [f"robot-{number}" for number in range(20_000)]
 
@@ -53,3 +53,9 @@ def test_the_first_phase_that_reaches_a_robot_is_its_phase() -> None:
 def test_everybody_has_a_phase() -> None:
     plan = Plan(phases=(Phase(name="full", percent=100, soak_s=0),))
     assert {phase_of(plan, b"salt", robot_id) for robot_id in ROBOTS[:1000]} == {0}
+
+
+def test_a_plan_for_one_robot_reaches_no_other() -> None:
+    plan = one_robot_plan("robot-1")
+    assert phase_of(plan, b"salt", "robot-1") == 0
+    assert all(phase_of(plan, b"salt", f"robot-{number}") == 1 for number in range(2, 200))

@@ -5,7 +5,19 @@ import pytest
 from support import code_of
 from surefoot.rollout.durations import duration_text
 from surefoot.rollout.metrics import Metric
-from surefoot.rollout.plan import CODE, Gates, Order, Path, Phase, Plan, PlanRefused, default_plan, path_text
+from surefoot.rollout.plan import (
+    CODE,
+    Gates,
+    Order,
+    Path,
+    Phase,
+    Plan,
+    PlanRefused,
+    default_plan,
+    one_robot_plan,
+    path_text,
+)
+from surefoot.rollout.plan_format import plan_from_object, plan_to_object
 from surefoot.rollout.ramp import Ramp
 
 HOUR_S = 3600
@@ -71,3 +83,26 @@ def test_a_plan_without_a_number_leaves_failures_to_the_gates() -> None:
 )
 def test_where_something_stands_is_written_as_people_do(path: Path, text: str) -> None:
     assert path_text(path) == text
+
+
+def test_a_plan_may_be_for_one_robot_alone() -> None:
+    plan = one_robot_plan("robot-1")
+    assert plan.only_robot_id == "robot-1" and default_plan(("robot-1",)).only_robot_id is None
+    assert (plan.phases[0].soak_s, plan.gates.metrics, plan.ramp) == (0, frozenset(), None)
+    # The way there and back through the file that people write.
+    assert plan_from_object(plan_to_object(plan)) == plan
+
+
+@pytest.mark.parametrize(
+    "phases",
+    [
+        (Phase(name="lab", robots=("robot-1", "robot-2"), soak_s=0),),
+        (Phase(name="lab", robots=("robot-1",), soak_s=0), Phase(name="more", robots=("robot-2",), soak_s=0)),
+        (Phase(name="some", percent=50, soak_s=0),),
+        (),
+    ],
+)
+def test_a_plan_for_several_robots_must_end_with_the_fleet(phases: tuple[Phase, ...]) -> None:
+    with pytest.raises(PlanRefused, match="100 percent, or be one phase that names one robot") as caught:
+        Plan(phases=phases)
+    assert caught.value.path == ("phases",)

@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from surefoot.fleet.plan_yaml import plan_from_yaml, plan_to_yaml
 from surefoot.rollout.maintenance import Day, Window
+from surefoot.rollout.margins import margin_max
 from surefoot.rollout.metrics import Metric
 from surefoot.rollout.plan import Gates, Order, Phase, Plan
 from surefoot.rollout.plan_format import KEYS, PHASE_KEYS, plan_from_object, plan_to_object
@@ -20,9 +21,19 @@ SCHEMA = Draft202012Validator(plan_schema())
 NAMES = st.text("abcXYZ019-_.:", min_size=1, max_size=64)
 SECONDS = st.integers(0, 10**9) | st.floats(0, 1e9)
 COUNTS = st.integers(1, 2**53 - 1)
-GATES = st.builds(
-    Gates, metrics=st.frozensets(st.sampled_from(Metric)), false_halt_budget=st.floats(0, 0.5, exclude_min=True)
-)
+
+
+@st.composite
+def gates_of_plans(draw: st.DrawFn) -> Gates:
+    metrics = draw(st.frozensets(st.sampled_from(Metric)))
+    margins = {
+        metric: draw(st.floats(0, margin_max(metric), exclude_min=True))
+        for metric in Metric
+        if metric in metrics and draw(st.booleans())
+    }
+    return Gates(metrics=metrics, margins=margins, false_halt_budget=draw(st.floats(0, 0.5, exclude_min=True)))
+
+
 RAMPS = st.none() | st.builds(
     Ramp, first_wave=COUNTS, offers_per_settled=st.floats(1, 1e9, exclude_min=True, allow_subnormal=False)
 )
@@ -53,7 +64,7 @@ def plans(draw: st.DrawFn) -> Plan:
         failures_max=draw(st.none() | st.integers(0, 2**53 - 1)),
         silence_deadline_s=draw(SECONDS),
         repair_drift=draw(st.booleans()),
-        gates=draw(GATES),
+        gates=draw(gates_of_plans()),
         ramp=draw(RAMPS),
         order=draw(st.sampled_from(Order)),
         maintenance_windows=tuple(draw(st.lists(WINDOWS, max_size=3))),

@@ -217,11 +217,13 @@ def test_old_rows_are_read_as_values_of_today(empty_url: str) -> None:
         assert view.facts is not None and view.facts.report.seq == 42 and view.facts.past_epochs == ("older",)
         assert (view.facts.received_at_s, view.facts.heard_at_s) == (10.25, 11.5)
         assert view.assignment is not None and view.assignment.status is Status.ROLLED_BACK
+        assert (view.assignment.downloading_since_s, view.assignment.download_s) == (None, None)
         assert rows.robot("robot-1") == view.robot
         assert [entry.text for entry in rows.history("robot-1", 10)] == ["Something."]
         assert [key.name for key in rows.find(Key)] == ["ci"]
         assert [release.stable for release in rows.find(Release)] == [True]
-        assert [rollout.plan.phases[0].name for rollout in rows.find(Rollout)] == ["full"]
+        (rollout,) = rows.find(Rollout, only_robot_id=None)
+        assert (rollout.plan.phases[0].name, rollout.only_robot_id, rollout.force) == ("full", None, False)
 
     store.read(check)
     store.close()

@@ -20,7 +20,7 @@ from store.values import (
 )
 from surefoot.fleet.model import Key, KeyState, Release, RobotView, Rollout, RolloutState, Status
 from surefoot.fleet.ports import Rows, Store
-from surefoot.rollout.plan import Phase, Plan
+from surefoot.rollout.plan import Phase, Plan, one_robot_plan
 from surefoot.wire.errors import Misuse
 from surefoot.wire.limits import INTEGER_MAX
 from surefoot.wire.report import ASSIGNMENT_STATES, AssignmentReport, SlotReport
@@ -215,11 +215,33 @@ def test_rollouts_come_newest_first_as_they_were_stored(store: Store) -> None:
     assert store.read(lambda rows: rows.get(Rollout, "rollout-3")) == tall
 
 
+def test_rollouts_for_one_robot_are_found_apart_from_those_for_all(store: Store) -> None:
+    alone = a_rollout("rollout-3", plan=one_robot_plan("robot-1"), only_robot_id="robot-1", force=True)
+    write(store, lambda rows: rows.put(alone))
+    for_all = [a_rollout("rollout-2"), a_rollout("rollout-1")]
+
+    def check(rows: Rows) -> None:
+        assert rows.find(Rollout, newest_first=True, sku="standard", only_robot_id=None) == for_all
+        assert rows.find(Rollout, sku="standard", only_robot_id="robot-1") == [alone]
+        assert rows.find(Rollout, sku="standard", only_robot_id="robot-2") == []
+        assert rows.find(Rollout, after="rollout-1", sku="standard", only_robot_id=None) == for_all[:1]
+        assert rows.find(Rollout, after="rollout-3", sku="standard", only_robot_id=None) == []
+
+    store.read(check)
+
+
 @pytest.mark.parametrize("status", Status)
 def test_an_assignment_comes_back_as_it_was_stored(store: Store, status: Status) -> None:
     write(store, lambda rows: rows.put_assignment(an_assignment()))
     changed = an_assignment(
-        status=status, code="trial-failed", installed_at_s=8.5, attempt=3, force=True, rollback=True
+        downloading_since_s=4.25,
+        download_s=0.5,
+        status=status,
+        code="trial-failed",
+        installed_at_s=8.5,
+        attempt=3,
+        force=True,
+        rollback=True,
     )
     write(store, lambda rows: rows.put_assignment(changed))
     assert store.read(lambda rows: rows.assignment_for("rollout-1", "robot-1")) == changed

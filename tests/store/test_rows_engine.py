@@ -149,6 +149,8 @@ def test_robots_without_an_assignment_come_with_what_tells_why(store: Store) -> 
         heard, robot_id="robot-3", heard_at_s=None, running_version=None, running_digest=None, newest_rollout_id=None
     )
     assert store.read(lambda rows: list(rows.robots_without("rollout-1", "standard"))) == [heard, never]
+    assert store.read(lambda rows: list(rows.robots_without("rollout-1", "standard", heard.robot_id))) == [never]
+    assert store.read(lambda rows: list(rows.robots_without("rollout-1", "standard", never.robot_id))) == []
 
 
 def test_robots_without_an_assignment_reach_beyond_one_page(store: Store) -> None:
@@ -164,7 +166,7 @@ def test_robots_and_assignments_are_counted_by_what_they_have_in_common(store: S
     def work(rows: Rows) -> None:
         rows.put_facts(some_facts("robot-1"))
         rows.put_assignment(an_assignment("a-1", robot_id="robot-1", phase=0, installed_at_s=10.0))
-        rows.put_assignment(an_assignment("a-2", robot_id="robot-2", phase=0, installed_at_s=24.0))
+        rows.put_assignment(an_assignment("a-2", robot_id="robot-2", phase=0, installed_at_s=24.0, download_s=3.5))
         newest = an_assignment("a-3", robot_id="robot-2", rollout_id="rollout-2", status=Status.REFUSED, is_open=False)
         rows.put_assignment(newest)
 
@@ -176,12 +178,23 @@ def test_robots_and_assignments_are_counted_by_what_they_have_in_common(store: S
     }
     assert set(store.read(lambda rows: rows.count_robots())) == robots
     assignments = {
-        AssignmentCount(rollout_id="rollout-1", phase=0, status=Status.WAITING, is_open=True, count=2),
+        AssignmentCount(
+            rollout_id="rollout-1",
+            phase=0,
+            status=Status.WAITING,
+            is_open=True,
+            count=2,
+            installs=2,
+            installs_s=26.0,
+            downloads=1,
+            downloads_s=3.5,
+        ),
         AssignmentCount(rollout_id="rollout-2", phase=None, status=Status.REFUSED, is_open=False, count=1),
     }
     assert set(store.read(lambda rows: rows.count_assignments())) == assignments
-    assert store.read(lambda rows: rows.mean_install_s()) == 13.0
 
 
-def test_nothing_installed_has_no_mean_time(store: Store) -> None:
-    assert store.read(lambda rows: rows.mean_install_s()) is None
+def test_assignments_whose_times_are_not_known_add_nothing_to_the_sums(store: Store) -> None:
+    store.submit(lambda rows: rows.put_assignment(an_assignment(downloading_since_s=5.0))).result()
+    (count,) = store.read(lambda rows: rows.count_assignments())
+    assert (count.count, count.installs, count.installs_s, count.downloads, count.downloads_s) == (1, 0, 0.0, 0, 0.0)

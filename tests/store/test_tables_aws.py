@@ -32,7 +32,7 @@ VALUES: dict[str, tuple[Any, dict[str, Any]]] = {
             "active": Active.NEW,
         },
     ),
-    "device": (JobsDevice(robot_id="robot-1", since_s=1.5), {"since_s": 2.5}),
+    "device": (JobsDevice(robot_id="robot-1", sku="standard", since_s=1.5), {"since_s": 2.5}),
     "signature": (
         ImageSignature(release_id="release-1", key_id="k" * 64, der=b"\x30\x00\xff"),
         {"key_id": "l" * 64, "der": b"\x30"},

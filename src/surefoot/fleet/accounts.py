@@ -67,8 +67,12 @@ def set_disabled(rows: Rows, actor: str, name: str, disabled: bool, reason: str 
     return _change(rows, actor, action, account, replace(account, disabled=disabled), reason, now_s)
 
 
-def set_password(rows: Rows, actor: str, name: str, password_phc: str, now_s: float) -> Account:
-    """Give an account another password and end its sessions.
+def set_password(
+    rows: Rows, actor: str, name: str, password_phc: str, now_s: float, *, revoke_tokens: bool = False
+) -> Account:
+    """Give an account another password and end its sessions, and its tokens too if that is asked for.
+
+    A token proves itself without the password, and machines may depend on it: it ends only when somebody says so.
 
     Raises:
         Refused: `not-found-account`; `refused-account-state` when the identity provider vouches for it.
@@ -81,6 +85,9 @@ def set_password(rows: Rows, actor: str, name: str, password_phc: str, now_s: fl
     changed = replace(account, password_phc=password_phc)
     rows.put(changed)
     audit.record(rows, actor, "account.set-password", name, None, None, None, now_s)
+    if revoke_tokens:
+        for token in active_tokens(rows, name, now_s):
+            revoke_token(rows, actor, token, now_s)
     return changed
 
 
@@ -106,6 +113,15 @@ def create_token(rows: Rows, actor: str, token: ApiToken) -> ApiToken:
     rows.put(token)
     audit.record(rows, actor, "token.create", token.token_id, None, shown(token), None, token.created_at_s)
     return token
+
+
+def active_tokens(rows: Rows, name: str, now_s: float) -> list[ApiToken]:
+    """Return the tokens of an account that have neither expired nor been revoked."""
+    return [
+        token
+        for token in rows.find(ApiToken, account=name)
+        if token.revoked_at_s is None and token.expires_at_s > now_s
+    ]
 
 
 def token_of(rows: Rows, token_id: str) -> ApiToken:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from surefoot.fleet.ports import Rows
 from surefoot.rollout.triggers import Trigger, Tripped
 
+# For so long behind its end an alarm stops a rollout; later ones are kept with it, and are the robot's own matter.
+AFTERCARE_S = 7 * 24 * 3600.0
 # What no robot shows alone.
 COHORT = (Trigger.DTLS_FAILURES, Trigger.BATTERY_DRAIN)
 
@@ -13,7 +15,8 @@ COHORT = (Trigger.DTLS_FAILURES, Trigger.BATTERY_DRAIN)
 class Alarm:
     """One trigger of one rollout, fired by one robot or by several together; `at_s` is in Unix seconds.
 
-    `is_open` until a person resumes the rollout. It is never raised a second time: who resumed has accepted it.
+    `is_open` until a person resumes the rollout. It is never raised a second time: who resumed has accepted it. One
+    that came long after the rollout's end was never open.
     """
 
     alarm_id: str
@@ -25,7 +28,7 @@ class Alarm:
     is_open: bool = True
 
 
-def raise_alarm(rows: Rows, rollout_id: str, tripped: Tripped, now_s: float) -> None:
+def raise_alarm(rows: Rows, rollout_id: str, tripped: Tripped, now_s: float, *, is_open: bool = True) -> None:
     """Keep that a trigger fired; the same one of the same robot again changes nothing."""
     # Of a robot alone, or of the cohort: whichever robots were worst in it just now.
     whose = "*" if tripped.trigger in COHORT else tripped.robot_ids[0]
@@ -39,6 +42,7 @@ def raise_alarm(rows: Rows, rollout_id: str, tripped: Tripped, now_s: float) -> 
                 robot_ids=tripped.robot_ids,
                 sentence=tripped.sentence,
                 at_s=now_s,
+                is_open=is_open,
             )
         )
 

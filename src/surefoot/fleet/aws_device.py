@@ -7,14 +7,14 @@ that one table judges all robots and a rollout may hold both kinds.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from surefoot.fleet.aws_document import delivery_of, job_id_of, make_document
+from surefoot.fleet.aws_document import job_id_of
 from surefoot.fleet.aws_evidence import Active, Runs, Signal, find_row, version_text
 from surefoot.fleet.aws_jobs import JobExecution, cancel, pending
+from surefoot.fleet.aws_limits import EPOCH, job_document
 from surefoot.fleet.aws_own_agent import own_word
 from surefoot.fleet.aws_stream_access import is_taken_back
 from surefoot.fleet.aws_words import JobStatus
 from surefoot.fleet.exchange import exchange
-from surefoot.fleet.image_signatures import ImageSignature
 from surefoot.fleet.model import HistoryEntry, Release, Robot
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.settings import FleetSettings
@@ -23,8 +23,6 @@ from surefoot.wire.errors import Refused
 from surefoot.wire.offer import Answer, Offer
 from surefoot.wire.report import AssignmentReport, Report, SlotReport
 
-# Where the counters of a device live that has none itself.
-EPOCH = "aws"
 SLOT = "aws"
 # One assignment is tried this often at most, whatever its plan allows.
 JOBS_MAX = 10
@@ -192,11 +190,7 @@ def _queue(rows: Rows, robot: Robot, offer: Offer, settings: FleetSettings, now_
         return
     job_id = job_id_of(offer.id, len(earlier) + 1)
     try:
-        signature = rows.get(ImageSignature, release.release_id)
-        if signature is None:
-            detail = f"Release {release.release_id} has no signature over its image: publish it anew with its key."
-            raise Refused("refused-image-signature", detail)
-        document = make_document(release, job_id, signature.der, delivery_of(release, settings.public_url))
+        document = job_document(rows, release, job_id, settings)
     except Refused as error:
         _tell_once(rows, robot, f"No job for {release.version}: {error.message} [{error.code}]", now_s)
         return

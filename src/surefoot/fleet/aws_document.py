@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from surefoot.fleet.aws_delivery import HTTP, Protocols
 from surefoot.fleet.aws_streams import SLOT_FILE, WHOLE_FILE
 from surefoot.fleet.model import Release
 from surefoot.wire.errors import Refused
@@ -17,6 +18,8 @@ from surefoot.wire.image_header import HEADER_BYTES
 from surefoot.wire.manifest import signed_manifest_to_object
 
 JOB_PREFIX = "AFR_OTA-"
+# AWS's word for an address that needs no credentials.
+AUTH_SCHEME = "aws.s3.presigned"
 # What the firmware in the field has room for: a job's id and a stream's name with their last zero, and one reply.
 JOB_ID_CHARS_MAX = 63
 STREAM_CHARS_MAX = 44
@@ -28,22 +31,16 @@ ENVELOPE_BYTES = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """Where an AWS-style device gets a release: the bytes of its slot, as a part of the release's file.
-
-    `url` is None where the file is not those bytes alone, so that only a stream can give them.
-    """
+    """What an AWS-style device gets of a release: the bytes of its slot, as a part of the release's file."""
 
     offset_bytes: int
     size_bytes: int
-    url: str | None
 
 
-def delivery_of(release: Release, public_url: str) -> Delivery:
+def delivery_of(release: Release) -> Delivery:
     """Return where the bytes that belong into the slot stand in the release's file."""
-    if release.format == ROBO:
-        return Delivery(offset_bytes=HEADER_BYTES, size_bytes=release.size_bytes - HEADER_BYTES, url=None)
-    url = f"{public_url}/v1/images/{release.sha256}"
-    return Delivery(offset_bytes=0, size_bytes=release.size_bytes, url=url)
+    offset_bytes = HEADER_BYTES if release.format == ROBO else 0
+    return Delivery(offset_bytes=offset_bytes, size_bytes=release.size_bytes - offset_bytes)
 
 
 def job_id_of(assignment_id: str, number: int) -> str:
@@ -57,20 +54,21 @@ def stream_of(job_id: str) -> str:
 
 
 def make_document(
-    release: Release, job_id: str, signature_der: bytes, delivery: Delivery, *, over_http: bool = False
+    release: Release, job_id: str, signature_der: bytes, protocols: Protocols, address: str | None = None
 ) -> dict[str, Any]:
-    """Return the job document of a release.
+    """Return the job document of a release, without the address of its file, which is added when a device is told it.
 
     Args:
         release: What to bring.
         job_id: The job.
         signature_der: ECDSA over the SHA-256 of the slot's bytes, in DER.
-        delivery: Where they are.
-        over_http: Whether the device fetches by HTTP rather than by a stream.
+        protocols: By which the device may fetch them (`fleet.aws_delivery`).
+        address: Where they are over HTTPS, if that is one of them.
 
     Raises:
         Refused: `refused-aws-limit` naming what the firmware in the field could not hold.
     """
+    delivery = delivery_of(release)
     _fits("job id", len(job_id), JOB_ID_CHARS_MAX, "characters")
     _fits("stream name", len(stream_of(job_id)), STREAM_CHARS_MAX, "characters")
     _fits("image", delivery.size_bytes, FILE_BYTES_MAX, "bytes")
@@ -82,27 +80,27 @@ def make_document(
         "fileType": 0,
         "sig-sha256-ecdsa": base64.b64encode(signature_der).decode(),
     }
-    if over_http:
-        if delivery.url is None:
-            detail = "An image with a signed header of its own can only be streamed: publish the bare image, or stream."
-            raise Refused("refused-aws-limit", detail)
-        file |= {"update_data_url": delivery.url, "auth_scheme": "aws.s3.presigned"}
     own = {"version": str(release.version), "digest": release.digest}
     document: dict[str, Any] = {
-        "afr_ota": {
-            "protocols": ["HTTP"] if over_http else ["MQTT"],
-            "streamname": stream_of(job_id),
-            "files": [file],
-        },
+        "afr_ota": {"protocols": list(protocols), "streamname": stream_of(job_id), "files": [file]},
         "surefoot": own,
     }
     room_bytes = REPLY_BYTES_MAX - ENVELOPE_BYTES
-    _fits("job document", _size_bytes(document), room_bytes, "bytes")
+    _fits("job document", _size_bytes(with_address(document, address)), room_bytes, "bytes")
     # Our own agent believes a manifest alone, and takes the whole file; where that does not fit, others take the job.
     file_of_ours = {"fileid": WHOLE_FILE, "sha256": release.sha256, "size_bytes": release.size_bytes}
     manifest = signed_manifest_to_object(release.manifest)
     whole = {**document, "surefoot": {**own, **file_of_ours, "manifest": manifest}}
-    return whole if _size_bytes(whole) <= room_bytes else document
+    return whole if _size_bytes(with_address(whole, address)) <= room_bytes else document
+
+
+def with_address(document: dict[str, Any], address: str | None) -> dict[str, Any]:
+    """Return a job document with the address of its file, where there is one and it may be fetched there."""
+    known = document["afr_ota"]
+    if address is None or HTTP not in known["protocols"]:
+        return document
+    files = [{**file, "update_data_url": address, "auth_scheme": AUTH_SCHEME} for file in known["files"]]
+    return {**document, "afr_ota": {**known, "files": files}}
 
 
 def _size_bytes(document: dict[str, Any]) -> int:

@@ -52,6 +52,7 @@ class JobsDevice:
     """A robot that has asked for its jobs once, at this time (Unix seconds): it is told of new ones unasked."""
 
     robot_id: str
+    sku: str
     since_s: float
 
 
@@ -164,8 +165,8 @@ def summary(known: JobExecution) -> dict[str, Any]:
     return value
 
 
-def description(known: JobExecution, *, with_document: bool = True) -> dict[str, Any]:
-    """Return an execution as a device is told it.
+def description(known: JobExecution, document: dict[str, Any] | None) -> dict[str, Any]:
+    """Return an execution as a device is told it, with its document as that is told if it is wanted.
 
     Of a job in self-test the details are those from before the image was activated. Devices compare their version with
     the one they find there; what an "active" update left there would be their own, and make them reject themselves.
@@ -174,8 +175,8 @@ def description(known: JobExecution, *, with_document: bool = True) -> dict[str,
     details = known.details if known.ready_details is None or not known.is_pending else known.ready_details
     if details:
         value["statusDetails"] = details
-    if with_document:
-        value["jobDocument"] = known.document
+    if document is not None:
+        value["jobDocument"] = document
     return value
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from surefoot.fleet import aws_jobs
 from surefoot.fleet.aws_device import Jobs, meet
+from surefoot.fleet.aws_files import told_document
 from surefoot.fleet.aws_jobs import JobExecution
 from surefoot.fleet.aws_requests import NEXT, ROOT, JobsRequest, JobsTopic, Operation, parse_request
 from surefoot.fleet.aws_words import JobsError, JobsErrorCode, JobStatus
@@ -52,12 +53,12 @@ def answer(
     try:
         request = parse_request(topic.operation, data)
         said, jobs = _take(rows, robot, topic, request, now_s, settings, new_id)
-        value = _accepted(rows, robot, topic, request, said, now_s)
+        value = _accepted(rows, robot, topic, request, said, settings)
     except JobsError as error:
         return [_rejected(topic, request, error, now_s)]
     reply = _message(f"{topic.base}/accepted", value, request.client_token, now_s)
     asks_what_to_do = topic.operation is Operation.START_NEXT or topic.job_id == NEXT
-    return [reply, *notices(robot.robot_id, jobs, now_s, again=asks_what_to_do)]
+    return [reply, *notices(robot.robot_id, jobs, now_s, settings, again=asks_what_to_do)]
 
 
 def failed(topic: JobsTopic, data: bytes, why: str, now_s: float) -> Message:
@@ -68,22 +69,22 @@ def failed(topic: JobsTopic, data: bytes, why: str, now_s: float) -> Message:
     return _rejected(topic, request, JobsError(JobsErrorCode.INTERNAL_ERROR, why), now_s)
 
 
-def notices(robot_id: str, jobs: Jobs, now_s: float, *, again: bool = False) -> list[Message]:
+def notices(robot_id: str, jobs: Jobs, now_s: float, settings: FleetSettings, *, again: bool = False) -> list[Message]:
     """Return what a device is told unasked after its jobs changed; `again` tells what is next in any case."""
     base, found = f"{ROOT}{robot_id}/jobs", []
     if jobs.list_changed:
         lists = {str(status): entries for status, entries in aws_jobs.lists(jobs.after).items() if entries}
         found.append(_message(f"{base}/notify", {"jobs": lists}, None, now_s))
     if jobs.next_changed or again:
-        value = {"execution": aws_jobs.description(jobs.after[0])} if jobs.after else {}
+        value = {"execution": _told(jobs.after[0], settings)} if jobs.after else {}
         found.append(_message(f"{base}/notify-next", value, None, now_s))
     return found
 
 
-def next_notice(rows: Rows, robot_id: str, now_s: float) -> Message:
+def next_notice(rows: Rows, robot_id: str, now_s: float, settings: FleetSettings) -> Message:
     """Return what tells a device which job is next, as it is known already."""
     jobs = tuple(aws_jobs.pending(rows, robot_id))
-    return notices(robot_id, Jobs(before=jobs, after=jobs), now_s, again=True)[0]
+    return notices(robot_id, Jobs(before=jobs, after=jobs), now_s, settings, again=True)[0]
 
 
 def _take(
@@ -114,7 +115,7 @@ def _take(
 
 
 def _accepted(
-    rows: Rows, robot: Robot, topic: JobsTopic, request: JobsRequest, said: JobExecution | None, now_s: float
+    rows: Rows, robot: Robot, topic: JobsTopic, request: JobsRequest, said: JobExecution | None, settings: FleetSettings
 ) -> dict[str, Any]:
     robot_id = robot.robot_id
     match topic.operation:
@@ -123,25 +124,30 @@ def _accepted(
             return {"inProgressJobs": lists[JobStatus.IN_PROGRESS], "queuedJobs": lists[JobStatus.QUEUED]}
         case Operation.START_NEXT:
             waiting = aws_jobs.pending(rows, robot_id)
-            return {"execution": aws_jobs.description(waiting[0])} if waiting else {}
+            return {"execution": _told(waiting[0], settings)} if waiting else {}
         case Operation.DESCRIBE:
-            return _described(rows, robot_id, topic.job_id or "", request)
+            return _described(rows, robot_id, topic.job_id or "", request, settings)
         case Operation.UPDATE:
             value: dict[str, Any] = {}
             if said is not None and request.wants_state:
                 value["executionState"] = aws_jobs.execution_state(said)
             if said is not None and request.wants_document:
-                value["jobDocument"] = said.document
+                value["jobDocument"] = told_document(said, settings)
             return value
 
 
-def _described(rows: Rows, robot_id: str, job_id: str, request: JobsRequest) -> dict[str, Any]:
+def _described(rows: Rows, robot_id: str, job_id: str, request: JobsRequest, settings: FleetSettings) -> dict[str, Any]:
     if job_id == NEXT and not aws_jobs.pending(rows, robot_id):
         return {}
     known = aws_jobs.find(rows, robot_id, job_id)
     if request.execution_number not in (None, aws_jobs.EXECUTION_NUMBER):
         raise JobsError(JobsErrorCode.RESOURCE_NOT_FOUND, f"The job has no execution {request.execution_number}.")
-    return {"execution": aws_jobs.description(known, with_document=request.wants_document)}
+    told = _told(known, settings) if request.wants_document else aws_jobs.description(known, None)
+    return {"execution": told}
+
+
+def _told(known: JobExecution, settings: FleetSettings) -> dict[str, Any]:
+    return aws_jobs.description(known, told_document(known, settings))
 
 
 def _rejected(topic: JobsTopic, request: JobsRequest, error: JobsError, now_s: float) -> Message:

@@ -79,7 +79,7 @@ def streamed(rows: Rows, robot_id: str, stream: str) -> Streamed:
         raise StreamError(StreamErrorCode.RESOURCE_NOT_FOUND, f"Another job took the place of stream {stream}.")
     if is_taken_back(rows, assignment):
         raise StreamError(StreamErrorCode.UNAUTHORIZED, "The update was taken back.")
-    return Streamed(release=release, delivery=delivery_of(release, ""))
+    return Streamed(release=release, delivery=delivery_of(release))
 
 
 def is_taken_back(rows: Rows, assignment: Assignment) -> bool:

@@ -67,6 +67,12 @@ def newest(rows: Rows, kind: type[S]) -> Metadata[S] | None:
     return read_document(kind, found[0].data) if found else None
 
 
+def expiries(rows: Rows) -> dict[str, float]:
+    """Return when the newest document of each role expires (Unix seconds); nothing where metadata is not set up."""
+    found = (newest(rows, Root), newest(rows, Targets), newest(rows, Snapshot), newest(rows, Timestamp))
+    return {one.signed.type: one.signed.expires.timestamp() for one in found if one is not None}
+
+
 def file_name(signed: Signed) -> str:
     """Return the name a document is served under: only the timestamp has the same one for ever."""
     return "timestamp.json" if isinstance(signed, Timestamp) else f"{signed.version}.{signed.type}.json"

@@ -6,10 +6,12 @@ for others lets the older ones have their turn, so a release that is held up doe
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from surefoot.fleet.alarms import open_alarm
 from surefoot.fleet.keys import is_barred, signers_of
 from surefoot.fleet.model import Assignment, Release, Robot, Rollout, RolloutState
+from surefoot.fleet.one_robot import in_order, left_to_others
 from surefoot.fleet.pins import is_kept_from
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.rotation import Rotation
@@ -42,6 +44,28 @@ def is_wave_full(rows: Rows, rollout: Rollout) -> bool:
     return rollout.offers_max is not None and rows.count_offered(rollout.rollout_id) >= rollout.offers_max
 
 
+def door_of(rows: Rows, rollout: Rollout, release: Release) -> Door:
+    """Return the rollout's door for this release as it is now."""
+    return replace(
+        open_door(rollout, release),
+        closed_by=closed_by(rows, rollout, release),
+        open_assignments=rows.count_open(rollout.rollout_id),
+        is_wave_full=is_wave_full(rows, rollout),
+    )
+
+
+def open_door(rollout: Rollout, release: Release) -> Door:
+    """Return the door as if nothing but its plan and its open phase kept robots out."""
+    return Door(
+        plan=rollout.plan,
+        salt=rollout.salt,
+        phase=rollout.phase,
+        closed_by=None,
+        version=release.version,
+        open_assignments=0,
+    )
+
+
 def held_for(rows: Rows, rollout: Rollout, release: Release, robot_id: str, now_s: float) -> str | None:
     """Return the named refusal under which one robot, of all that the rollout has, is offered nothing now, or None.
 
@@ -60,7 +84,8 @@ def depends_on_time(rows: Rows, sku: str) -> bool:
     """Whether a robot of this sku that gets nothing now may get something later without anything being written."""
     running = rows.find(Rollout, sku=sku, state=RolloutState.RUNNING)
     # The newest finished one goes on to take robots that join late.
-    finished = rows.find(Rollout, newest_first=True, limit=FEW, sku=sku, state=RolloutState.FINISHED)
+    ended = RolloutState.FINISHED
+    finished = rows.find(Rollout, newest_first=True, limit=FEW, sku=sku, state=ended, only_robot_id=None)
     return any(rollout.plan.maintenance_windows for rollout in (*running, *finished))
 
 
@@ -108,10 +133,12 @@ class Doors:
     ) -> Found:
         """Look for a rollout newer than the robot's current assignment, the newest first.
 
-        A robot that is being led back may go on to any release above the recalled one, whichever rollout came first.
+        A robot that is being led back may go on to any release above the recalled one, whichever rollout came first, as
+        may one that was updated alone to any above that.
         `trusted` are the ids of the keys that the robot says it trusts, none where it does not say.
         """
-        found = self._look(self._of(robot.sku), robot, current, running, trusted)
+        rollouts = in_order(self._rows, robot, current, self._of(robot.sku))
+        found = self._look(rollouts, robot, current, running, trusted)
         if found.refusal != "untrusted-key":
             return found
         # What the robot needs first may lie behind a finished rollout that takes all others.
@@ -130,13 +157,13 @@ class Doors:
         above: Version | None = None
         for rollout in rollouts:
             if current is not None and current.rollout_id == rollout.rollout_id:
-                recalled = self._recalled(rollout)
-                if recalled is None:
+                left = self._recalled(rollout) or left_to_others(self._rows, rollout)
+                if left is None:
                     break
-                above = recalled.version
+                above = left.version
                 continue
             entrance = self._entrance(rollout)
-            if entrance is None or (above is not None and not entrance.release.version > above):
+            if entrance is None or (above is not None and not self._goes_on(entrance, robot, above)):
                 continue
             version = running
             if rollout.rolls_back is not None:
@@ -151,6 +178,10 @@ class Doors:
             refused = refused or why
         nothing = None if current is not None else "no-rollout"
         return Found(entrance=None, refusal=refused or nothing)
+
+    def _goes_on(self, entrance: Entrance, robot: Robot, above: Version) -> bool:
+        is_above = entrance.release.version > above
+        return is_above and self._rows.assignment_for(entrance.rollout.rollout_id, robot.robot_id) is None
 
     def _shut(self, entrance: Entrance, robot_id: str, running: Version | None) -> str | None:
         """Return why the rollout does not take the robot now; what one robot costs a look is asked last."""
@@ -173,7 +204,7 @@ class Doors:
             rollout
             for release_id in ids
             if release_id is not None
-            for rollout in self._rows.find(Rollout, newest_first=True, release_id=release_id)
+            for rollout in self._rows.find(Rollout, newest_first=True, release_id=release_id, only_robot_id=None)
         ]
 
     def _of(self, sku: str) -> list[Rollout]:
@@ -182,15 +213,14 @@ class Doors:
         return self._rollouts[sku]
 
     def _find(self, sku: str) -> list[Rollout]:
-        """Return the rollouts that may take a robot, the newest first, without reading all finished ones there are."""
+        """Return those for all robots that may take one, the newest first, without reading every finished one."""
         nearer: list[Rollout] = []
-        while page := self._rows.find(
-            Rollout, newest_first=True, limit=FEW, after=nearer[-1].rollout_id if nearer else None, sku=sku
-        ):
+        find = partial(self._rows.find, Rollout, newest_first=True, sku=sku, only_robot_id=None)
+        while page := find(limit=FEW, after=nearer[-1].rollout_id if nearer else None):
             for rollout in page:
                 nearer.append(rollout)
                 if rollout.state is RolloutState.FINISHED and rollout.rolls_back is None:
-                    running = self._rows.find(Rollout, newest_first=True, sku=sku, state=RolloutState.RUNNING)
+                    running = find(state=RolloutState.RUNNING)
                     return nearer + [other for other in running if other not in nearer]
         return nearer
 
@@ -203,7 +233,7 @@ class Doors:
         if self._rows.assignment_for(entrance.rollout.rollout_id, robot.robot_id) is not None:
             return None
         release = release_before(self._rows, facts, entrance.release)
-        return replace(entrance, release=release, door=self._door(entrance.rollout, release))
+        return replace(entrance, release=release, door=door_of(self._rows, entrance.rollout, release))
 
     def _recalled(self, rollout: Rollout) -> Release | None:
         return None if rollout.rolls_back is None else self._rows.get(Release, rollout.rolls_back)
@@ -214,17 +244,6 @@ class Doors:
             self._entrances[rollout.rollout_id] = (
                 None
                 if release is None
-                else Entrance(rollout=rollout, release=release, door=self._door(rollout, release))
+                else Entrance(rollout=rollout, release=release, door=door_of(self._rows, rollout, release))
             )
         return self._entrances[rollout.rollout_id]
-
-    def _door(self, rollout: Rollout, release: Release) -> Door:
-        return Door(
-            plan=rollout.plan,
-            salt=rollout.salt,
-            phase=rollout.phase,
-            closed_by=closed_by(self._rows, rollout, release),
-            version=release.version,
-            open_assignments=self._rows.count_open(rollout.rollout_id),
-            is_wave_full=is_wave_full(self._rows, rollout),
-        )

@@ -145,6 +145,12 @@ def revoke(rows: Rows, robot_id: str, unused_token_sha256: str, now_s: float) ->
     return robot
 
 
+def is_revoked(rows: Rows, robot_id: str) -> bool:
+    """Whether this robot's credentials were revoked, and it has not enrolled since."""
+    robot = rows.robot(robot_id)
+    return robot is not None and robot.token_sha256.startswith(REVOKED)
+
+
 def _let_go(rows: Rows, robot_id: str, now_s: float) -> None:
     """End an update that nobody will hear the end of: it must neither hold a place nor count against its release."""
     newest = rows.newest_assignment(robot_id)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from surefoot.fleet.deltas import delta_for
 from surefoot.fleet.doors import Doors
+from surefoot.fleet.download_time import with_download_time
 from surefoot.fleet.facts import take_poll, take_report
 from surefoot.fleet.health_place import follow
 from surefoot.fleet.judge import Judged, judge, record_verdict
@@ -52,13 +53,17 @@ def exchange(
     if report.sku != robot.sku:
         detail = f"Robot {robot.robot_id} is enrolled as {robot.sku} and reports {report.sku}: correct one of them."
         raise Refused("refused-sku-mismatch", detail)
+    known = rows.facts(robot.robot_id)
     facts, stale = take_report(rows, report, now_s)
     said = facts.report.assignment
     acknowledged = said.id if said is not None and said.state in TERMINAL_STATES else None
-    judged = _judged(rows, robot, facts, now_s, new_id, told=not stale and facts.received_at_s == now_s)
+    told = not stale and facts.received_at_s == now_s
+    judged = _judged(rows, robot, facts, now_s, new_id, told=told)
     if judged is None:
         next_check_s = pace(robot, settings, busy=False)
         return Answer(acknowledged=acknowledged, offer=None, cancelled=None, stale=stale, next_check_s=next_check_s)
+    if told:
+        judged = _timed(rows, judged, known, facts, now_s)
     offer = _offer(rows, judged, facts, settings)
     if offer is not None:
         offer = offer.replace(delta=delta_for(rows, judged.release, facts.report, settings.public_url))
@@ -129,6 +134,17 @@ def _recorded(rows: Rows, assignment: Assignment, facts: Facts | None, now_s: fl
     return replace(judged, assignment=record_verdict(rows, judged, now_s))
 
 
+def _timed(rows: Rows, judged: Judged, known: Facts | None, facts: Facts, now_s: float) -> Judged:
+    """Record what the robot's newest word tells of its download."""
+    before = None if known is None else known.report.assignment
+    is_offered = judged.verdict.next_order is Order.OFFER
+    timed = with_download_time(judged.assignment, before, facts.report.assignment, now_s, is_offered=is_offered)
+    if timed == judged.assignment:
+        return judged
+    rows.put_assignment(timed)
+    return replace(judged, assignment=timed)
+
+
 def _assign(
     rows: Rows,
     robot: Robot,
@@ -155,6 +171,7 @@ def _assign(
         status_since_s=now_s,
         installed_at_s=None,
         is_open=True,
+        force=entrance.rollout.force,
         rollback=entrance.rollout.rolls_back is not None,
         phase=phase_of(entrance.rollout.plan, entrance.rollout.salt, robot.robot_id),
     )

@@ -26,20 +26,28 @@ def take_report(rows: Rows, report: Report, now_s: float) -> tuple[Facts, bool]:
     elif report.epoch == known.report.epoch:
         said, greatest = (report.boot, report.seq), (known.report.boot, known.report.seq)
         if said <= greatest:
-            # The same again is a copy, or an answer that got lost; only less than the greatest is out of date.
-            return known, said < greatest
+            # The same again is a copy, or an answer that got lost. No robot says two things under one number, unless
+            # its storage was put back or it is two: it is out of date as well, or would be believed to be heard.
+            return known, said < greatest or not _is_copy(report, known.report)
         facts = replace(known, report=report, received_at_s=now_s, heard_at_s=now_s)
     elif report.epoch in known.past_epochs:
         return known, True
     else:
         past_epochs = (known.report.epoch, *known.past_epochs)[:PAST_EPOCHS_MAX]
         facts = Facts(report=report, received_at_s=now_s, heard_at_s=now_s, past_epochs=past_epochs)
-        text = f"Its counters started over (epoch {report.epoch} after {known.report.epoch}): a factory reset."
+        why = "a factory reset, storage that was put back, or a second robot with its identity"
+        text = f"Its counters started over (epoch {report.epoch} after {known.report.epoch}): {why}."
         rows.add_history(HistoryEntry(robot_id=report.robot_id, at_s=now_s, kind="reset", text=text))
     facts = _keep_ending(known, facts)
     note_report(rows, report, known, now_s)
     rows.put_facts(facts)
     return facts, False
+
+
+def _is_copy(report: Report, known: Report) -> bool:
+    """Whether this is what is known, where an ending may have been kept that the robot had forgotten."""
+    said = report if report.assignment is not None else report.replace(assignment=known.assignment)
+    return said == known
 
 
 def _keep_ending(known: Facts | None, facts: Facts) -> Facts:

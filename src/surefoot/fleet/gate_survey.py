@@ -6,6 +6,7 @@ a quarter showed stands still once it is over, and is the same whoever surveys i
 
 from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
 
 from surefoot.fleet.gate_drains import Drains
 from surefoot.fleet.gate_sums import (
@@ -77,7 +78,8 @@ class GateWalk:
 
     def take(self, rows: Rows, after: str | None) -> str | None:
         """Take one page of robots behind this one; return the last one's id, None when there are no more."""
-        page = rows.find(RobotHealth, limit=PAGE_ROBOTS, after=after, sku=self._rollout.sku)
+        only: dict[str, Any] = {"robot_id": self._rollout.only_robot_id} if self._rollout.only_robot_id else {}
+        page = rows.find(RobotHealth, limit=PAGE_ROBOTS, after=after, sku=self._rollout.sku, **only)
         for health in page:
             self._add(health)
         return page[-1].robot_id if len(page) == PAGE_ROBOTS else None
@@ -93,7 +95,7 @@ class GateWalk:
             hears=self._hears,
             is_fed=self._is_fed,
             not_ok=tuple(self._not_ok),
-            robots=sum(1 for _ in rows.robot_ids(self._rollout.sku)),
+            robots=1 if self._rollout.only_robot_id else sum(1 for _ in rows.robot_ids(self._rollout.sku)),
             offered=sum(counts.values()),
             installed=counts.get(Status.INSTALLED, 0),
             settled=rows.count_settled(rollout_id, self._now_s - SETTLING_S),

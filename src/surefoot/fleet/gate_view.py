@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from surefoot.fleet.alarms import Alarm
 from surefoot.fleet.gate_rows import Point, RolloutCurve
-from surefoot.fleet.gates import evidence_of, is_gated
+from surefoot.fleet.gates import evidence_of
 from surefoot.fleet.model import Rollout, RolloutState
 from surefoot.fleet.ports import Rows
 from surefoot.rollout import budget, gate
@@ -46,16 +46,19 @@ class GateView:
 
 
 def gate_view(rows: Rows, rollout_id: str) -> GateView | None:
-    """Return what a rollout's gate says, None where nothing is gated; `Refused` (`not-found-rollout`)."""
+    """Return what a rollout's gate says, None on the way back; `Refused` (`not-found-rollout`).
+
+    A plan that gates on no metric has no findings; its triggers' alarms are there all the same.
+    """
     rollout = rows.get(Rollout, rollout_id)
     if rollout is None:
         raise Refused("not-found-rollout", f"There is no rollout {rollout_id}: list the rollouts.")
-    if not is_gated(rollout):
+    if rollout.rolls_back is not None:
         return None
     known, alpha = evidence_of(rows, rollout), rollout.plan.gates.false_halt_budget
     has_soaked = rollout.soaked_s >= rollout.plan.phases[rollout.phase].soak_s
     is_soaked = has_soaked or rollout.state is RolloutState.FINISHED
-    reading = gate.judge(known.evidence, soaked=is_soaked, alpha=alpha)
+    reading = gate.judge(known.evidence, soaked=is_soaked, alpha=alpha, margins=rollout.plan.gates.margins)
     shares = budget.shares(gate.watched(known.evidence), alpha)
     curve = rows.get(RolloutCurve, rollout_id)
     return GateView(

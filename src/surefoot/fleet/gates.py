@@ -12,7 +12,7 @@ from surefoot.fleet.alarms import accept_alarms, open_alarm, raise_alarm
 from surefoot.fleet.gate_rows import Point, RolloutCurve, RolloutEvidence
 from surefoot.fleet.gate_survey import GateSurvey
 from surefoot.fleet.gather import Tally
-from surefoot.fleet.health_place import counting_rollout
+from surefoot.fleet.health_place import Counting
 from surefoot.fleet.health_sums import QUARTER_S
 from surefoot.fleet.model import Rollout
 from surefoot.fleet.ports import Rows
@@ -46,8 +46,18 @@ def is_gated(rollout: Rollout) -> bool:
     return rollout.rolls_back is None and bool(rollout.plan.gates.metrics)
 
 
-def measure(rows: Rows, rollout: Rollout, tally: Tally, found: GateSurvey | None, now_s: float) -> Gauge:
-    """Take in what is new and return what the gate says; `found` is the newest survey, None while there is none."""
+def measure(
+    rows: Rows,
+    rollout: Rollout,
+    tally: Tally,
+    found: GateSurvey | None,
+    now_s: float,
+    counting: Counting | None = None,
+) -> Gauge:
+    """Take in what is new and return what the gate says; `found` is the newest survey, None while there is none.
+
+    `counting` is the tick's, where there is one.
+    """
     if rollout.rolls_back is not None:
         return Gauge()
     for tripped in () if found is None else found.tripped:
@@ -57,14 +67,15 @@ def measure(rows: Rows, rollout: Rollout, tally: Tally, found: GateSurvey | None
     known = before
     if is_gated(rollout) and found is not None:
         known = _told(rollout, before, found, now_s)
-        known = replace(known, evidence=_ended(known.evidence, tally, found.installed))
+        known = replace(known, evidence=_ended(rollout, known.evidence, tally, found.installed))
     if known != before or rows.get(RolloutEvidence, rollout.rollout_id) is None:
         rows.put(known)
     is_new = known.quarter != before.quarter
     if is_new:
         _draw(rows, known, found, now_s)
-    reading = gate.judge(known.evidence, soaked=True, alpha=rollout.plan.gates.false_halt_budget)
-    note = _note(rows, rollout, known, now_s)
+    gates = rollout.plan.gates
+    reading = gate.judge(known.evidence, soaked=True, alpha=gates.false_halt_budget, margins=gates.margins)
+    note = _note(rollout, known, counting or Counting(rows), now_s)
     return Gauge(
         watch=Watch(
             alarm=None if alarm is None else alarm.sentence,
@@ -114,7 +125,7 @@ def _told(rollout: Rollout, known: RolloutEvidence, found: GateSurvey, now_s: fl
     ended_at_s = (found.quarter + 1) * QUARTER_S
     return replace(
         known,
-        evidence=gate.look(known.evidence, facts),
+        evidence=gate.look(known.evidence, facts, rollout.plan.gates.margins),
         quarter=found.quarter,
         hears=known.hears or found.hears,
         fed_until_s=min(ended_at_s, now_s) if found.is_fed else known.fed_until_s,
@@ -125,8 +136,8 @@ def _opened(rollout: Rollout, known: RolloutEvidence, robots: int) -> RolloutEvi
     """Return the evidence with every phase begun whose door is open."""
     while known.phases_opened <= rollout.phase:
         reached = [_reached(rollout, phase, robots) for phase in (known.phases_opened - 1, known.phases_opened)]
-        more, alpha = max(0, reached[1] - reached[0]), rollout.plan.gates.false_halt_budget
-        evidence = gate.open_phase(known.evidence, more, alpha)
+        more, gates = max(0, reached[1] - reached[0]), rollout.plan.gates
+        evidence = gate.open_phase(known.evidence, more, gates.false_halt_budget, gates.margins)
         known = replace(known, evidence=evidence, phases_opened=known.phases_opened + 1)
     return known
 
@@ -140,7 +151,7 @@ def _reached(rollout: Rollout, phase: int, robots: int) -> int:
     return min(robots, max(len(named), math.ceil(robots * opened[-1].percent / 100)))
 
 
-def _ended(evidence: Evidence, tally: Tally, installed: int) -> Evidence:
+def _ended(rollout: Rollout, evidence: Evidence, tally: Tally, installed: int) -> Evidence:
     """Return the evidence with the updates whose end became known since the last look."""
     if not evidence.outcomes:
         return evidence
@@ -158,7 +169,9 @@ def _ended(evidence: Evidence, tally: Tally, installed: int) -> Evidence:
         more = max(more_failed, ended_now - seen.ended)
         if more:
             ended[metric] = Ended(failed=more_failed, ended=more)
-    return gate.look(evidence, GateFacts(hours=0.0, outcomes=ended)) if ended else evidence
+    if not ended:
+        return evidence
+    return gate.look(evidence, GateFacts(hours=0.0, outcomes=ended), rollout.plan.gates.margins)
 
 
 def _draw(rows: Rows, known: RolloutEvidence, found: GateSurvey | None, now_s: float) -> None:
@@ -168,15 +181,13 @@ def _draw(rows: Rows, known: RolloutEvidence, found: GateSurvey | None, now_s: f
     rows.put(curve.plus(point))
 
 
-def _note(rows: Rows, rollout: Rollout, known: RolloutEvidence, now_s: float) -> str:
+def _note(rollout: Rollout, known: RolloutEvidence, counting: Counting, now_s: float) -> str:
     """Return what the soak lacks that would be evidence, "" if nothing."""
     if all(DEFINITIONS[metric].kind is Kind.OUTCOME for metric in rollout.plan.gates.metrics) or not known.hears:
         return ""
-    counting = counting_rollout(rows, rollout.sku)
-    if counting is not None and counting.rollout_id != rollout.rollout_id:
-        return (
-            f"It stands still: what robots tell of their health counts for rollout {counting.rollout_id}, a newer one."
-        )
+    counts_for = counting.rollout_id(rollout.sku)
+    if counts_for not in (None, rollout.rollout_id):
+        return f"It stands still: what robots tell of their health counts for rollout {counts_for}, a newer one."
     if now_s - known.fed_until_s <= FED_S:
         return ""
     return "It stands still: no updated robot has told of its health lately."
@@ -199,7 +210,7 @@ def _offers_max(rollout: Rollout, known: RolloutEvidence, tally: Tally, found: G
         offered=found.offered,
         pending=max(0, found.offered - found.settled - tally.lost - tally.silent),
         settled=found.settled,
-        log_pooled=gate.log_pooled(known.evidence, tally.missing),
+        log_pooled=gate.log_pooled(known.evidence, tally.missing, rollout.plan.gates.margins),
     )
     # Counting offers costs; once all robots may have theirs nobody needs to.
     return None if allowed >= found.robots and tally.missing + tally.lost == 0 else allowed

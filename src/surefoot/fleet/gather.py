@@ -1,33 +1,41 @@
 """The facts of a rollout, derived from its robots: the database sorts out those that time may have changed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from surefoot.fleet.doors import open_door
 from surefoot.fleet.health import RobotHealth, return_deadline_s
 from surefoot.fleet.judge import judge_for, record_verdict
+from surefoot.fleet.lacking import ELSEWHERE, NEWER, Asked, is_unheard, lacking
 from surefoot.fleet.model import Assignment, Release, Rollout, Status
-from surefoot.fleet.pins import kept_from
 from surefoot.fleet.ports import Rows
+from surefoot.fleet.way_back import count_led_back
 from surefoot.rollout.decide import RolloutFacts
-from surefoot.rollout.door import Door, refusal
-from surefoot.rollout.membership import position
 from surefoot.wire.report import STAGED
 
 # A robot in one of these has come to the end of its assignment for now and holds no phase up.
 _SETTLED = (Status.INSTALLED, Status.REFUSED, Status.DRIFTED, Status.SUPERSEDED)
 
+_NOT_REACHED = frozenset({NEWER, ELSEWHERE, "excluded", "pinned", "phase-closed"})
+
+# Robots read ahead together.
+AHEAD = 1000
 # Restarting and coming back takes no robot longer.
 MISSING_S = 1800.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """How many robots behind a phase's open door have no assignment: those alive, and those that say nothing."""
+    """How many robots behind a phase's open door have no assignment: those alive, and those that say nothing.
+
+    Of those alive so many are `untrusting`: they do not trust the key that signed the release.
+    """
 
     phase: int
     unreached: int
     unheard: int
+    untrusting: int = 0
 
 
 class Away(StrEnum):
@@ -58,8 +66,18 @@ Count = Callable[[Rows, Rollout, Release, float], Survey | None]
 
 def survey(rows: Rows, rollout: Rollout, release: Release, now_s: float) -> Survey:
     """Go through all robots of the sku that have no assignment from this rollout."""
-    unreached, unheard = _count_without(rows, rollout, release, now_s)
-    return Survey(phase=rollout.phase, unreached=unreached, unheard=unheard)
+    unreached, unheard, untrusting = 0, 0, 0
+    door = open_door(rollout, release)
+    for robot, code in lacking(rows, rollout, release, now_s, door, Asked(by_the_key=True)):
+        # Whom a newer rollout took or a person keeps away is never reached: nobody must wait for it.
+        if code in _NOT_REACHED:
+            continue
+        if is_unheard(rollout, robot, now_s):
+            unheard += 1
+        elif code in (None, "untrusted-key"):
+            unreached += 1
+            untrusting += code is not None
+    return Survey(phase=rollout.phase, unreached=unreached, unheard=unheard, untrusting=untrusting)
 
 
 def gather(
@@ -90,6 +108,8 @@ def gather(
         unheard=found.unheard,
         failed=tally.failed,
         settled_at_s=rows.newest_change_s(rollout.rollout_id),
+        led_back=count_led_back(rows, rollout),
+        untrusting=found.untrusting,
     )
 
 
@@ -101,7 +121,7 @@ def count_installed(rows: Rows, rollout: Rollout) -> int:
 def judge_again(rows: Rows, rollout: Rollout, release: Release, now_s: float) -> Tally:
     """Judge the assignments anew that time alone may have changed, and count how they stand."""
     updating, silent, missing, lost, failed = 0, 0, 0, 0, []
-    for stored in rows.assignments_to_judge(rollout.rollout_id, now_s):
+    for stored in _with_robots(rows, rows.assignments_to_judge(rollout.rollout_id, now_s)):
         assignment, counts_as_failed = _latest(rows, rollout, release, stored, now_s)
         if counts_as_failed:
             failed.append(assignment.robot_id)
@@ -113,6 +133,14 @@ def judge_again(rows: Rows, rollout: Rollout, release: Release, now_s: float) ->
             missing += away is Away.MISSING
             lost += away is Away.LOST
     return Tally(updating=updating, failed=tuple(failed), silent=silent, missing=missing, lost=lost)
+
+
+def _with_robots(rows: Rows, found: list[Assignment]) -> Iterator[Assignment]:
+    """Yield the assignments, with what will be asked about their robots read ahead."""
+    for first in range(0, len(found), AHEAD):
+        page = found[first : first + AHEAD]
+        rows.prefetch([assignment.robot_id for assignment in page])
+        yield from page
 
 
 def _away(rows: Rows, rollout: Rollout, assignment: Assignment, now_s: float) -> Away | None:
@@ -157,44 +185,3 @@ def _not_in_future(rows: Rows, assignment: Assignment, now_s: float) -> Assignme
     healed = replace(assignment, status_since_s=now_s)
     rows.put_assignment(healed)
     return healed
-
-
-def _count_without(rows: Rows, rollout: Rollout, release: Release, now_s: float) -> tuple[int, int]:
-    """Count robots behind the open doors without an assignment from this rollout: those alive, and those unheard."""
-    door = Door(
-        plan=rollout.plan,
-        salt=rollout.salt,
-        phase=rollout.phase,
-        closed_by=None,
-        version=release.version,
-        open_assignments=0,
-    )
-    recalled = None if rollout.rolls_back is None else rows.get(Release, rollout.rolls_back)
-    newer = _newer_rollout_ids(rows, rollout)
-    open_phases = rollout.plan.phases[: rollout.phase + 1]
-    named, percent = {robot_id for phase in open_phases for robot_id in phase.robots}, open_phases[-1].percent
-    unreached, unheard = 0, 0
-    kept = kept_from(rows, release.release_id) | set(rollout.plan.exclude) if recalled is None else frozenset()
-    for robot in rows.robots_without(rollout.rollout_id, rollout.sku):
-        # A robot that a newer rollout took, or a person keeps away, is never reached: it must not hold up the others.
-        if robot.newest_rollout_id in newer or robot.robot_id in kept:
-            continue
-        # Percentages only grow, so the last open one says it for all, at the price of one HMAC for each robot.
-        if robot.robot_id not in named and position(rollout.salt, robot.robot_id) * 100 >= percent:
-            continue
-        if recalled is not None and robot.running_digest != recalled.digest:
-            continue
-        if robot.heard_at_s is None or now_s - robot.heard_at_s > rollout.plan.silence_deadline_s:
-            unheard += 1
-        elif recalled is not None or refusal(door, robot.robot_id, robot.version) is None:
-            unreached += 1
-    return unreached, unheard
-
-
-def _newer_rollout_ids(rows: Rows, rollout: Rollout) -> set[str]:
-    newer: set[str] = set()
-    for known in rows.find(Rollout, newest_first=True, sku=rollout.sku):
-        if known.rollout_id == rollout.rollout_id:
-            break
-        newer.add(known.rollout_id)
-    return newer

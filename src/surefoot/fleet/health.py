@@ -4,12 +4,13 @@ from dataclasses import replace
 
 from msgspec.structs import replace as altered
 
-from surefoot.fleet.alarms import raise_alarm
+from surefoot.fleet.alarms import AFTERCARE_S, raise_alarm
 from surefoot.fleet.health_place import placed_now
 from surefoot.fleet.health_sums import Quarter, Totals, quarter_at, totals_of, within_time
 from surefoot.fleet.model import Facts, Robot, Rollout, RolloutState
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.robot_health import Arm, RobotHealth, Signs, Sums
+from surefoot.fleet.rollout_history import ended_at_s
 from surefoot.rollout import outcomes, triggers
 from surefoot.rollout.metrics import Metric
 from surefoot.rollout.triggers import Presence, SafetyStop, Tripped
@@ -233,5 +234,7 @@ def fire(rows: Rows, health: RobotHealth, tripped: Tripped | None, now_s: float)
     if tripped is None:
         return
     rollout = rows.get(Rollout, health.signs.updated_by)
-    if rollout is not None and rollout.rolls_back is None and rollout.state is not RolloutState.HALTED:
-        raise_alarm(rows, rollout.rollout_id, tripped, now_s)
+    if rollout is None or rollout.rolls_back is not None or rollout.state is RolloutState.HALTED:
+        return
+    is_late = rollout.state is RolloutState.FINISHED and now_s - ended_at_s(rows, rollout.rollout_id) > AFTERCARE_S
+    raise_alarm(rows, rollout.rollout_id, tripped, now_s, is_open=not is_late)

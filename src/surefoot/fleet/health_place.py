@@ -7,7 +7,7 @@ from msgspec.structs import replace as altered
 from surefoot.fleet.health_sums import Quarter, Totals
 from surefoot.fleet.model import Assignment, Rollout, RolloutState, Status
 from surefoot.fleet.ports import Rows
-from surefoot.fleet.robot_health import Arm, Place, RobotHealth, Sums
+from surefoot.fleet.robot_health import Arm, Place, RobotHealth, Signs, Sums
 
 # Its own reboot, its first connection and its warming up are no evidence of how it runs a release.
 SETTLING_S = 3600.0
@@ -15,20 +15,38 @@ SETTLING_S = 3600.0
 ROLLOUTS_LOOKED_AT = 8
 _ENDED = (Status.INSTALLED, Status.ROLLED_BACK, Status.REFUSED, Status.DRIFTED, Status.SUPERSEDED)
 _RUNS_IT = (Status.ON_TRIAL, Status.INSTALLED)
+# In these of another rollout's assignment a robot still runs what it ran.
+_RUNS_THE_OLD = (Status.WAITING, Status.DOWNLOADING, Status.VERIFYING, Status.REFUSED)
 
 
 def counting_rollout(rows: Rows, sku: str) -> Rollout | None:
     """Return the rollout that a sku's robots count for: the newest that goes on, or else the newest that is halted.
 
-    While a newer one goes on, an older one has no evidence of its own. On the way back nothing is judged.
+    While a newer one goes on, an older one has no evidence of its own. On the way back nothing is judged, nor where one
+    robot is updated alone.
     """
     known = [
         rollout
-        for rollout in rows.find(Rollout, newest_first=True, limit=ROLLOUTS_LOOKED_AT, sku=sku)
+        for rollout in rows.find(Rollout, newest_first=True, limit=ROLLOUTS_LOOKED_AT, sku=sku, only_robot_id=None)
         if rollout.rolls_back is None and rollout.state is not RolloutState.FINISHED
     ]
     going_on = (rollout for rollout in known if rollout.state is not RolloutState.HALTED)
     return next(going_on, known[0] if known else None)
+
+
+class Counting:
+    """Which rollout each sku's robots count for, looked up once; good for one tick of the engine."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._rollout_ids: dict[str, str | None] = {}
+
+    def rollout_id(self, sku: str) -> str | None:
+        """Return the id of `counting_rollout`, None for none."""
+        if sku not in self._rollout_ids:
+            found = counting_rollout(self._rows, sku)
+            self._rollout_ids[sku] = None if found is None else found.rollout_id
+        return self._rollout_ids[sku]
 
 
 def placed_now(rows: Rows, health: RobotHealth, now_s: float) -> RobotHealth:
@@ -63,9 +81,14 @@ def _followed(rows: Rows, health: RobotHealth, assignment: Assignment) -> RobotH
         signs = altered(signs, updated_by=assignment.rollout_id, updated_at_s=at_s, updated_boot=boot)
         since_update = Totals()
     # Silence says nothing new of what runs.
-    elif signs.updated_by and assignment.status not in (*_RUNS_IT, Status.SILENT):
+    elif signs.updated_by and assignment.status not in (*_RUNS_IT, Status.SILENT) and not _keeps(signs, assignment):
         signs = altered(signs, updated_by="", updated_at_s=None, updated_boot=-1)
     return replace(health, place=place, signs=signs, sums=altered(health.sums, since_update=since_update))
+
+
+def _keeps(signs: Signs, assignment: Assignment) -> bool:
+    """Whether a robot still runs the release it was updated to while another rollout has begun with it."""
+    return signs.updated_by != assignment.rollout_id and assignment.status in _RUNS_THE_OLD
 
 
 def _offered(place: Place, assignment: Assignment) -> Place:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from surefoot.fleet.model import Release, Rollout, Status
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.webhooks import Event, announce
+from surefoot.rollout.decide import HALT_ENDINGS
 from surefoot.wire.errors import Refused
 
 NOTE_CHARS_MAX = 2000
@@ -64,6 +65,9 @@ class Whereabouts:
 def open_incident(rows: Rows, rollout: Rollout, change_id: str, who: str, reason: str, now_s: float) -> Incident:
     """Open the incident of a halt, or add the halt to the one that is open; `change_id` names the halt."""
     known = open_incident_of(rows, rollout.rollout_id)
+    # Each line says that it is a halt, and the entry in a changelog does.
+    for ending in HALT_ENDINGS:
+        reason = reason.removesuffix(ending)
     if known is not None:
         add_line(rows, known, LineKind.DECISION, who, f"Halted again: {reason}", now_s)
         return known
@@ -166,7 +170,7 @@ def whereabouts(rows: Rows, incident: Incident, now_s: float) -> Whereabouts:
 
 def _facts(rows: Rows, rollout: Rollout) -> list[str]:
     counts = rows.count_by_status(rollout.rollout_id)
-    told = ", ".join(f"{counts[status]} {status}" for status in Status if counts.get(status))
+    told = ", ".join(f"{counts[status]} {status.replace('_', ' ')}" for status in Status if counts.get(status))
     phase = rollout.plan.phases[rollout.phase].name
     return [f"In phase {phase} the rollout's robots stand at: {told or 'none has been offered it'}."]
 

@@ -47,7 +47,8 @@ def judge_for(
         assignment_id=assignment.assignment_id,
         digest=release.digest,
         version=release.version,
-        force=assignment.force,
+        # Installed once more it is done, whatever the robot forgets of it later.
+        force=assignment.force and assignment.installed_at_s is None,
     )
     record = Record(
         assigned_at_s=assignment.assigned_at_s,

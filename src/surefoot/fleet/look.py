@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from surefoot.fleet.alarms import Alarm
 from surefoot.fleet.approvals import next_may_open
-from surefoot.fleet.emergency import take_back
+from surefoot.fleet.emergency import halt_unasked, take_back
 from surefoot.fleet.gate_survey import GateSurvey, survey_gate
 from surefoot.fleet.gates import Gauge, measure
 from surefoot.fleet.gather import Count, Tally, count_installed, gather, judge_again, survey
+from surefoot.fleet.health_place import Counting
 from surefoot.fleet.model import Release, Rollout, RolloutState
+from surefoot.fleet.one_robot import is_overtaken
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.rollout_history import ENGINE, RolloutAction, note_change
 from surefoot.fleet.watched import OUTAGE_S, is_unbroken, watched
@@ -25,17 +28,21 @@ GateCount = Callable[[Rows, Rollout, float], GateSurvey | None]
 
 def tick(rows: Rows, now_s: float, public_url: str = "") -> list[str]:
     """Run the engine once over every rollout that needs it; return a sentence for each thing that changed."""
-    changes = [look_at(rows, rollout_id, now_s, public_url=public_url) for rollout_id in to_look_at(rows)]
+    counting = Counting(rows)
+    changes = [
+        look_at(rows, rollout_id, now_s, public_url=public_url, counting=counting) for rollout_id in to_look_at(rows)
+    ]
     return [change for change in changes if change is not None]
 
 
 def to_look_at(rows: Rows) -> list[str]:
     """Return the ids of the rollouts that are not finished, and of the finished ones that robots update by.
 
-    The latter bring robots that joined late what the others have.
+    The latter bring robots that joined late what the others have. So are those where a trigger fired behind the end.
     """
     standing = [rollout for state in UNFINISHED for rollout in rows.find(Rollout, newest_first=True, state=state)]
-    return list(dict.fromkeys([*(rollout.rollout_id for rollout in standing), *rows.rollouts_with_open()]))
+    alarmed = (alarm.rollout_id for alarm in rows.find(Alarm, is_open=True))
+    return list(dict.fromkeys([*(rollout.rollout_id for rollout in standing), *rows.rollouts_with_open(), *alarmed]))
 
 
 def look_at(
@@ -46,11 +53,12 @@ def look_at(
     count_gate: GateCount = survey_gate,
     *,
     public_url: str = "",
+    counting: Counting | None = None,
 ) -> str | None:
     """Run the engine once over one rollout; return the sentence for what changed, None when nothing did.
 
     `count` and `count_gate` may know the robots from earlier, as going through all of them takes long. Files are served
-    at `public_url`, where a halt may have copies of them purged.
+    at `public_url`, where a halt may have copies of them purged. `counting` is shared by the looks of one tick.
     """
     stored = rows.get(Rollout, rollout_id)
     if stored is None:
@@ -58,10 +66,11 @@ def look_at(
     rollout, release = watched(stored, now_s), _release_of(rows, stored)
     tally = judge_again(rows, rollout, release, now_s)
     if stored.state is not RolloutState.RUNNING:
-        # Nothing is decided, but whoever fell silent gives its place back.
+        # Nothing is judged, but whoever fell silent gives its place back, and triggers stay triggers.
         rows.put(rollout)
-        return None
-    gauge = measure(rows, rollout, tally, count_gate(rows, rollout, now_s), now_s)
+        halted = halt_unasked(rows, rollout, now_s, public_url)
+        return None if halted is None else f"Rollout {rollout_id}: {halted.reason}"
+    gauge = measure(rows, rollout, tally, count_gate(rows, rollout, now_s), now_s, counting)
     rollout = replace(rollout, offers_max=gauge.offers_max)
     decision = _decision(rows, stored, rollout, release, tally, gauge, count, now_s)
     if decision is None:
@@ -72,8 +81,8 @@ def look_at(
     # A countdown in the reason is worth storing, but not worth telling each time it moves.
     if action is None:
         return None
-    # That robots went back to it says nothing of a release.
-    if action is RolloutAction.FINISHED and rollout.rolls_back is None:
+    # That robots went back to it, or that one robot runs it, says nothing of a release.
+    if action is RolloutAction.FINISHED and rollout.rolls_back is None and rollout.only_robot_id is None:
         rows.put(replace(release, stable=True))
     note_change(rows, rollout, action, ENGINE, now_s)
     if isinstance(decision[1], Halt) and decision[1].by_evidence and rollout.rolls_back is None:
@@ -100,7 +109,13 @@ def _decision(
     if facts is None:
         return None
     rollout = replace(rollout, soaked_s=_soaked_s(stored, facts, gauge, now_s))
-    standing = Standing(phase=rollout.phase, soaked_s=rollout.soaked_s, next_may_open=next_may_open(rows, rollout))
+    standing = Standing(
+        phase=rollout.phase,
+        soaked_s=rollout.soaked_s,
+        next_may_open=next_may_open(rows, rollout),
+        leads_back=rollout.rolls_back is not None,
+        is_overtaken=is_overtaken(rows, rollout),
+    )
     decision = decide(rollout.plan, standing, facts, gauge.watch)
     if gauge.installed and isinstance(decision, OpenPhase | Finish):
         facts = replace(facts, installed=count_installed(rows, rollout))

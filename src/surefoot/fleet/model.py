@@ -121,7 +121,8 @@ class Rollout:
     looked at `looked_at_s`, without a longer break since `watched_since_s`; `soaked_s` is how long it has watched the
     open phase with every robot of it settled. `rolls_back` names the recalled release from which this rollout leads
     robots back, to what each of them ran before. `offers_max` is how many robots the ramp lets be offered the release
-    until the engine looks again, None where nothing but the capacity bounds them.
+    until the engine looks again, None where nothing but the capacity bounds them. `only_robot_id` names the one robot
+    that it is for, None for all of its sku; with `force` who runs the release already installs it once more.
     """
 
     rollout_id: str
@@ -139,6 +140,8 @@ class Rollout:
     reason: str
     rolls_back: str | None = None
     offers_max: int | None = None
+    only_robot_id: str | None = None
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +151,8 @@ class Assignment:
     `status` and `code` are the last verdict, kept so that a change can be told; `installed_at_s` is when the robot
     was first known to run it; `attempt` is the highest attempt offered; `is_open` tells that it holds a place of its
     plan's capacity: the robot may be updating at this moment; `phase` is the index of the phase that reaches the robot,
-    None where that was not kept.
+    None where that was not kept. `downloading_since_s` is when its download began, `download_s` how long that took, as
+    `fleet.download_time` counts it: of the first download that was whole, None while the fleet heard of none.
     """
 
     assignment_id: str
@@ -165,6 +169,8 @@ class Assignment:
     force: bool = False
     rollback: bool = False
     phase: int | None = None
+    downloading_since_s: float | None = None
+    download_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,13 +223,21 @@ class RobotCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssignmentCount:
-    """How many assignments of a rollout's phase stand at this status, and hold a place or not."""
+    """How many assignments of a rollout's phase stand at this status, and hold a place or not.
+
+    `installs` of them were known to run the release, `installs_s` after their assignment all together; `downloads` are
+    those whose download time is known, `downloads_s` all of these together.
+    """
 
     rollout_id: str
     phase: int | None
     status: Status
     is_open: bool
     count: int
+    installs: int = 0
+    installs_s: float = 0.0
+    downloads: int = 0
+    downloads_s: float = 0.0
 
 
 def _version_of(named: str | None) -> Version | None:

@@ -53,9 +53,11 @@ def _lines(plan: Plan) -> Iterator[str]:
     yield _duration_line("silence_deadline", plan.silence_deadline_s)
     yield "# Whether a robot that ran the release and runs another image again is offered it anew."
     yield f"repair_drift: {_flag(plan.repair_drift)}"
-    yield "# What is watched, and how likely a release that is no worse may be halted all the same."
+    yield "# What is watched, how much worse is accepted of what, and how likely a good release may be halted."
     yield "gates:"
     yield f"  metrics: [{', '.join(metric for metric in Metric if metric in plan.gates.metrics)}]"
+    margins = ", ".join(f"{metric}: {value!r}" for metric, value in plan.gates.margins.items())
+    yield f"  margins: {{{margins}}}"
     yield f"  false_halt_budget: {plan.gates.false_halt_budget!r}"
     yield from _ramp_lines(plan)
     yield "# random: each rollout draws who goes first; same: the same robots go first in each."

@@ -134,14 +134,14 @@ class Rows(Protocol):
     def rollouts_with_open(self) -> list[str]:
         """Return the ids of the rollouts that have assignments which hold a place."""
 
-    def robots_without(self, rollout_id: str, sku: str) -> Iterator[Lacking]:
-        """Yield the robots of a sku without an assignment from this rollout, in order of robot id."""
+    def robots_without(self, rollout_id: str, sku: str, after: str = "") -> Iterator[Lacking]:
+        """Yield the robots of a sku without an assignment from this rollout, in order of robot id, behind this one."""
 
     def count_robots(self) -> list[RobotCount]:
         """Count all robots by sku, recorded status and version."""
 
     def count_assignments(self) -> list[AssignmentCount]:
-        """Count all assignments by rollout, phase, status and whether they hold a place."""
+        """Count all assignments by rollout, phase, status and whether they hold a place, and sum up what they took."""
 
     def count_delta_sources(self, sku: str) -> dict[str, int]:
         """Count the robots of a sku that can apply deltas (`wire.delta`), by the digest of the image they run."""
@@ -157,9 +157,6 @@ class Rows(Protocol):
 
     def assignments_of_status(self, rollout_id: str, status: Status, after: str | None, limit: int) -> list[Assignment]:
         """Return a rollout's assignments of a status in the order they were first stored, behind the one named."""
-
-    def mean_install_s(self) -> float | None:
-        """Return how long after being assigned the robots that installed were known to, on average; None for none."""
 
 
 class Store(Protocol):

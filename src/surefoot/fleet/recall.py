@@ -9,10 +9,11 @@ from surefoot.fleet.incidents import LineKind, add_line, open_incident_of
 from surefoot.fleet.model import Release, Rollout, RolloutState
 from surefoot.fleet.outbox import OutboxKind, enqueue
 from surefoot.fleet.ports import Rows
-from surefoot.fleet.rollouts import OPERATOR, halt_rollout, require_reason, start_rollout
-from surefoot.fleet.way_back import newest_below
+from surefoot.fleet.rollout_history import RolloutAction, note_change
+from surefoot.fleet.rollouts import OPERATOR, Purpose, halt_rollout, require_reason, start_rollout
+from surefoot.fleet.way_back import newest_below, way_back_of
 from surefoot.fleet.webhooks import Event, announce
-from surefoot.rollout.plan import Phase, Plan
+from surefoot.rollout.plan import Phase, Plan, one_robot_plan
 from surefoot.wire.errors import Refused
 from surefoot.wire.limits import INTEGER_MAX
 
@@ -83,7 +84,9 @@ def _halt(rows: Rows, release: Release, reason: str, who: str, now_s: float) -> 
     """Halt the release's rollouts; where one is halted already, its incident tells of the recall."""
     halted = []
     for rollout in rows.find(Rollout, release_id=release.release_id):
-        if rollout.state is not RolloutState.HALTED:
+        # What brought it to one robot and is done has nothing to stop.
+        is_done = rollout.only_robot_id is not None and rollout.state is RolloutState.FINISHED
+        if rollout.state is not RolloutState.HALTED and not is_done:
             halted.append(halt_rollout(rows, rollout.rollout_id, reason, now_s, who))
         incident = open_incident_of(rows, rollout.rollout_id)
         if incident is not None:
@@ -91,15 +94,24 @@ def _halt(rows: Rows, release: Release, reason: str, who: str, now_s: float) -> 
     return tuple(halted)
 
 
-def lead_back(rows: Rows, release: Release, who: str, new_salt: Callable[[], bytes], now_s: float) -> Rollout:
-    """Start the rollout that leads robots back from a release, or return the one there is.
+def lead_back(
+    rows: Rows,
+    release: Release,
+    who: str,
+    new_salt: Callable[[], bytes],
+    now_s: float,
+    only_robot_id: str | None = None,
+) -> Rollout:
+    """Start the rollout that leads robots back from a release, or let the one there is go on if that was paused.
+
+    With `only_robot_id` it leads that robot alone: others run the release for reasons of their own.
 
     Raises:
         Refused: `refused-no-way-back` when there is no release of the sku below it.
     """
-    known = rows.find(Rollout, newest_first=True, limit=1, rolls_back=release.release_id)
-    if known and known[0].state is not RolloutState.HALTED:
-        return known[0]
+    known = way_back_of(rows, release, only_robot_id)
+    if known is not None:
+        return _go_on(rows, known, release, who, now_s)
     target = newest_below(rows, release)
     if target is None:
         detail = f"The fleet has no release of {release.sku} below {release.version}: recall it without the way back."
@@ -107,15 +119,35 @@ def lead_back(rows: Rows, release: Release, who: str, new_salt: Callable[[], byt
     # Named after what it is for, so that the same order twice is one rollout.
     rollout_id = f"{release.release_id}-back-{len(rows.find(Rollout, rolls_back=release.release_id)) + 1}"
     plan = replace(BACK_PLAN, capacity=_capacity(rows, release))
+    if only_robot_id is not None:
+        plan = replace(plan, phases=one_robot_plan(only_robot_id, "back").phases)
     way_back = start_rollout(
-        rows, target.release_id, plan, rollout_id, new_salt(), now_s, who=who, rolls_back=release.release_id
+        rows,
+        target.release_id,
+        plan,
+        rollout_id,
+        new_salt(),
+        now_s,
+        who=who,
+        purpose=Purpose(rolls_back=release.release_id),
     )
     for rollout in rows.find(Rollout, release_id=release.release_id):
         incident = open_incident_of(rows, rollout.rollout_id)
-        if incident is not None:
+        if incident is not None and only_robot_id in (None, rollout.only_robot_id):
             text = f"Robots that run {release.version} are led back by rollout {rollout_id}."
             add_line(rows, incident, LineKind.DECISION, who, text, now_s)
     return way_back
+
+
+def _go_on(rows: Rows, way_back: Rollout, release: Release, who: str, now_s: float) -> Rollout:
+    """Return the way back, no longer held as it was when somebody resumed the release's rollout."""
+    if way_back.state is not RolloutState.PAUSED:
+        return way_back
+    reason = f"Robots that run {release.version} are led back again."
+    again = replace(way_back, state=RolloutState.RUNNING, reason=reason)
+    rows.put(again)
+    note_change(rows, again, RolloutAction.RESUMED, who, now_s)
+    return again
 
 
 def _capacity(rows: Rows, release: Release) -> int:

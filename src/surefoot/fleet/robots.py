@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, replace
 
-from surefoot.fleet.doors import Doors
+from surefoot.fleet.doors import Doors, Found, door_of
 from surefoot.fleet.judge import judge
-from surefoot.fleet.model import Assignment, Facts, HistoryEntry, Robot, RobotView
+from surefoot.fleet.lacking import trusts
+from surefoot.fleet.model import Assignment, Facts, HistoryEntry, Release, Robot, RobotView, Rollout
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.reconcile import Verdict, reconcile
+from surefoot.fleet.way_back import release_before, runs
+from surefoot.rollout.door import refusal
 from surefoot.wire import limits
 from surefoot.wire.codes import NAMED_REFUSALS
 from surefoot.wire.errors import Refused
@@ -22,7 +25,8 @@ SERVER_IDENTITY = "surefoot-server"
 class RobotStatus:
     """A robot, what it says, what it should run, and the verdict on the difference.
 
-    `no_offer` is the named refusal under which no newer rollout takes it; it is looked up only for a single robot.
+    `no_offer` is the named refusal under which no newer rollout takes it. That, and whether it is still to be led back,
+    is looked up only for a single robot.
     """
 
     robot: Robot
@@ -70,13 +74,22 @@ def robot_status(rows: Rows, robot_id: str, now_s: float) -> RobotStatus:
     history = tuple(rows.history(robot_id, HISTORY_SHOWN))
     view = RobotView(robot=robot, facts=rows.facts(robot_id), assignment=rows.newest_assignment(robot_id))
     doors = Doors(rows, now_s)
-    return replace(_status(rows, doors, view, now_s, history), no_offer=_no_offer(doors, view))
+    status, found = _status(rows, doors, view, now_s, history), _found(doors, view)
+    reason = f"{status.verdict.reason} {_going_back(rows, view, found)}".rstrip()
+    return replace(status, verdict=replace(status.verdict, reason=reason), no_offer=found.refusal)
 
 
 def list_robots(rows: Rows, after: str, limit: int, now_s: float) -> list[RobotStatus]:
     """Return up to `limit` robots whose ids sort behind `after`."""
     doors = Doors(rows, now_s)
     return [_status(rows, doors, view, now_s) for view in rows.robot_views(after, limit)]
+
+
+def robots_beginning(rows: Rows, beginning: str, after: str, limit: int, now_s: float) -> list[RobotStatus]:
+    """Return up to `limit` robots whose ids begin so, in order of id, behind `after`."""
+    exact = [robot_status(rows, beginning, now_s)] if after < beginning and rows.robot(beginning) is not None else []
+    others = list_robots(rows, max(after, beginning), limit - len(exact), now_s)
+    return exact + [found for found in others if found.robot.robot_id.startswith(beginning)]
 
 
 def _status(
@@ -101,13 +114,38 @@ def _status(
 def _unassigned(doors: Doors, view: RobotView, now_s: float) -> Verdict:
     """Say why nothing is assigned: a robot that could be updated now gets its assignment when it asks."""
     verdict = reconcile(None, view.facts, None, now_s)
-    why = _no_offer(doors, view)
+    why = _found(doors, view).refusal
     if why is None:
         return replace(verdict, reason="It gets an assignment when it asks next.")
     return replace(verdict, code=why, reason=NAMED_REFUSALS[why])
 
 
-def _no_offer(doors: Doors, view: RobotView) -> str | None:
+def _found(doors: Doors, view: RobotView) -> Found:
     facts = view.facts
     version, trusted = (None, ()) if facts is None else (facts.running_version, facts.report.trusted_keys)
-    return doors.find(view.robot, view.assignment, version, trusted).refusal
+    return doors.find(view.robot, view.assignment, version, trusted)
+
+
+def _going_back(rows: Rows, view: RobotView, found: Found) -> str:
+    """Say that a robot is to go back from what it runs and why it has not yet, "" where it is not."""
+    robot, current, facts = view.robot, view.assignment, view.facts
+    if found.entrance is not None and found.entrance.rollout.rolls_back is None:
+        return ""
+    for rollout in rows.find(Rollout, newest_first=True, sku=robot.sku):
+        if rollout.only_robot_id not in (None, robot.robot_id):
+            continue
+        if current is not None and current.rollout_id == rollout.rollout_id:
+            break
+        recalled, fallback = rows.get(Release, rollout.rolls_back or ""), rows.get(Release, rollout.release_id)
+        if recalled is None or fallback is None or not runs(facts, recalled):
+            continue
+        if rows.assignment_for(rollout.rollout_id, robot.robot_id) is not None:
+            continue
+        back = release_before(rows, facts, fallback)
+        why = refusal(door_of(rows, rollout, back), robot.robot_id, None)
+        why = why or (None if trusts(facts, back) else "untrusted-key")
+        if why is None:
+            return f"It is to go back to {back.version}: it is told so when it asks next, and has not asked yet."
+        words = NAMED_REFUSALS[why]
+        return f"The way back to {back.version} does not take it yet: {words[0].lower()}{words[1:]}"
+    return ""

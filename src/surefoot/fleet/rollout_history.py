@@ -1,8 +1,10 @@
 """What became of a rollout, change by change: who, why and when, and who else must hear of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from surefoot.fleet.alarms import AFTERCARE_S
 from surefoot.fleet.incidents import LineKind, add_line, open_incident, open_incident_of
 from surefoot.fleet.model import Rollout, RolloutState
 from surefoot.fleet.outbox import OutboxKind, enqueue
@@ -97,6 +99,18 @@ def note_change(rows: Rows, rollout: Rollout, action: RolloutAction, who: str, n
         said = action.replace("_", " ").capitalize()
         add_line(rows, incident, LineKind.DECISION, who, f"{said}: {rollout.reason}", now_s)
     return change
+
+
+def ended_at_s(rows: Rows, rollout_id: str) -> float:
+    """Return when a finished rollout finished (Unix seconds), 0 where nobody knows."""
+    ends = rows.find(RolloutChange, newest_first=True, limit=1, rollout_id=rollout_id, action=RolloutAction.FINISHED)
+    return ends[0].at_s if ends else 0.0
+
+
+def is_behind_aftercare(changes: Sequence[RolloutChange], at_s: float) -> bool:
+    """Whether a rollout with these changes, oldest first, had finished so long ago that an alarm did not halt it."""
+    before = [change for change in changes if change.at_s <= at_s]
+    return bool(before) and before[-1].action is RolloutAction.FINISHED and at_s - before[-1].at_s > AFTERCARE_S
 
 
 def changes_of(rows: Rows, rollout_id: str) -> list[RolloutChange]:

@@ -7,6 +7,7 @@ from surefoot.fleet.gates import accept
 from surefoot.fleet.gather import judge_again
 from surefoot.fleet.keys import require_usable, signers_of
 from surefoot.fleet.model import Release, Rollout, RolloutState, Status
+from surefoot.fleet.one_robot import require_installable
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.rollout_history import RolloutAction, RolloutChange, changes_of, note_change
 from surefoot.fleet.watched import watched
@@ -34,6 +35,22 @@ class RolloutProgress:
     earliest_end_s: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purpose:
+    """What a rollout is for, beyond bringing its release.
+
+    `rolls_back` names the recalled release to lead robots back from; with `force` robots that run the release already
+    install it once more; `reason` is why, where somebody said.
+    """
+
+    rolls_back: str | None = None
+    force: bool = False
+    reason: str = ""
+
+
+FORWARD = Purpose()
+
+
 def start_rollout(
     rows: Rows,
     release_id: str,
@@ -43,9 +60,9 @@ def start_rollout(
     now_s: float,
     *,
     who: str = OPERATOR,
-    rolls_back: str | None = None,
+    purpose: Purpose = FORWARD,
 ) -> Rollout:
-    """Begin to bring a release to its sku: one row, however large the fleet.
+    """Begin to bring a release to its sku, or to the plan's one robot: one row, however large the fleet.
 
     Args:
         rows: The transaction's rows.
@@ -55,18 +72,20 @@ def start_rollout(
         salt: Random bytes that fix which robots are first.
         now_s: Unix seconds.
         who: Who wants it.
-        rolls_back: The recalled release to lead robots back from, where the new rollout is for that.
+        purpose: What it is for.
 
     Raises:
         Refused: `not-found-release`, `refused-release-recalled`, `refused-key-revoked`, `not-found-robot` when the
-            plan names one that is not enrolled.
+            plan names one that is not enrolled; of a plan for one robot what `one_robot.require_installable` raises.
     """
     release = _usable(rows, _release(rows, release_id))
     for robot_id in (robot_id for phase in plan.phases for robot_id in phase.robots):
         if rows.robot(robot_id) is None:
             detail = f"The plan names robot {robot_id}, which the fleet does not know: enrol it or correct the plan."
             raise Refused("not-found-robot", detail)
-    ramp = plan.ramp if rolls_back is None else None
+    if plan.only_robot_id is not None and purpose.rolls_back is None:
+        require_installable(rows, plan.only_robot_id, release, force=purpose.force)
+    ramp = plan.ramp if purpose.rolls_back is None else None
     rollout = Rollout(
         rollout_id=rollout_id,
         release_id=release_id,
@@ -80,9 +99,11 @@ def start_rollout(
         looked_at_s=now_s,
         watched_since_s=now_s,
         soaked_s=0.0,
-        reason=f"Started; phase {plan.phases[0].name} is open.",
-        rolls_back=rolls_back,
+        reason=purpose.reason or f"Started; phase {plan.phases[0].name} is open.",
+        rolls_back=purpose.rolls_back,
         offers_max=None if ramp is None else ramp.first_wave,
+        only_robot_id=plan.only_robot_id,
+        force=purpose.force,
     )
     rows.put(rollout)
     note_change(rows, rollout, RolloutAction.STARTED, who, now_s)
@@ -103,10 +124,10 @@ def halt_rollout(rows: Rows, rollout_id: str, reason: str, now_s: float, who: st
         Refused: `not-found-rollout`, `refused-rollout-state`, `refused-reason-missing`.
     """
     require_reason(reason)
-    finished = _rollout(rows, rollout_id).state is RolloutState.FINISHED
+    finished = find_rollout(rows, rollout_id).state is RolloutState.FINISHED
     allowed = (RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.FINISHED)
     moved = _move(rows, rollout_id, allowed, RolloutState.HALTED, reason)
-    if finished:
+    if finished and moved.only_robot_id is None:
         rows.put(replace(_release(rows, moved.release_id), stable=False))
     note_change(rows, moved, RolloutAction.HALTED, who, now_s)
     return moved
@@ -125,6 +146,7 @@ def halt_for_key(rows: Rows, key_id: str, reason: str, now_s: float, who: str = 
         for release in signed
         for rollout in rows.find(Rollout, release_id=release.release_id)
         if rollout.state is not RolloutState.HALTED
+        and (rollout.only_robot_id is None or rollout.state is not RolloutState.FINISHED)
     ]
 
 
@@ -139,7 +161,7 @@ def resume_rollout(rows: Rows, rollout_id: str, reason: str, now_s: float, who: 
             `refused-key-revoked`.
     """
     require_reason(reason)
-    before = _rollout(rows, rollout_id)
+    before = find_rollout(rows, rollout_id)
     release = _usable(rows, _release(rows, before.release_id))
     moved = _move(rows, rollout_id, (RolloutState.PAUSED, RolloutState.HALTED), RolloutState.RUNNING, reason)
     # Whoever an outage kept from reporting is no failure to accept.
@@ -157,7 +179,10 @@ def resume_rollout(rows: Rows, rollout_id: str, reason: str, now_s: float, who: 
 
 
 def _hold_way_back(rows: Rows, rollout: Rollout, who: str, now_s: float) -> None:
-    for way_back in rows.find(Rollout, rolls_back=rollout.release_id, state=RolloutState.RUNNING):
+    # One that has finished would go on to take back whoever installs the release from now on.
+    going_on = (RolloutState.RUNNING, RolloutState.FINISHED)
+    ways = rows.find(Rollout, rolls_back=rollout.release_id, only_robot_id=rollout.only_robot_id)
+    for way_back in (known for known in ways if known.state in going_on):
         held = replace(way_back, state=RolloutState.PAUSED, reason=f"Rollout {rollout.rollout_id} goes on.")
         rows.put(held)
         note_change(rows, held, RolloutAction.PAUSED, who, now_s)
@@ -165,7 +190,7 @@ def _hold_way_back(rows: Rows, rollout: Rollout, who: str, now_s: float) -> None
 
 def progress(rows: Rows, rollout_id: str, now_s: float) -> RolloutProgress:
     """Return where a rollout stands; `Refused` (`not-found-rollout`)."""
-    rollout = _rollout(rows, rollout_id)
+    rollout = find_rollout(rows, rollout_id)
     return RolloutProgress(
         rollout=rollout,
         release=_release(rows, rollout.release_id),
@@ -185,7 +210,7 @@ def _earliest_end_s(rollout: Rollout, now_s: float) -> float | None:
 
 
 def _move(rows: Rows, rollout_id: str, allowed: tuple[RolloutState, ...], to: RolloutState, reason: str) -> Rollout:
-    rollout = _rollout(rows, rollout_id)
+    rollout = find_rollout(rows, rollout_id)
     if rollout.state not in allowed:
         names = " or ".join(allowed)
         detail = f"Rollout {rollout_id} is {rollout.state} and cannot become {to}: only a {names} one can."
@@ -201,7 +226,8 @@ def require_reason(reason: str) -> None:
         raise Refused("refused-reason-missing", "This change needs a reason: say why, for whoever reads it later.")
 
 
-def _rollout(rows: Rows, rollout_id: str) -> Rollout:
+def find_rollout(rows: Rows, rollout_id: str) -> Rollout:
+    """Return a rollout; `Refused` (`not-found-rollout`)."""
     rollout = rows.get(Rollout, rollout_id)
     if rollout is None:
         raise Refused("not-found-rollout", f"There is no rollout {rollout_id}: list the rollouts.")

@@ -2,13 +2,11 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from itertools import islice
 
-from surefoot.fleet.doors import closed_by, depends_on_time, held_for, is_wave_full
+from surefoot.fleet.doors import door_of
+from surefoot.fleet.lacking import ELSEWHERE, NEWER, Asked, is_unheard, lacking
 from surefoot.fleet.model import Release, Rollout, Status
-from surefoot.fleet.pins import kept_from
 from surefoot.fleet.ports import Rows
-from surefoot.rollout.door import Door, refusal
 from surefoot.wire.codes import CODES, NAMED_REFUSALS
 from surefoot.wire.errors import Refused
 
@@ -21,6 +19,7 @@ WORDS = {
     **NAMED_REFUSALS,
     UNHEARD: "The robot has said nothing for longer than the plan's silence deadline, or never.",
     DUE: "The robot gets the offer when it asks next.",
+    NEWER: "A newer rollout has the robot: of several rollouts the newest open door wins.",
 }
 
 
@@ -38,7 +37,8 @@ class Group:
 class Waiting:
     """The groups, the largest first; `is_complete` unless the fleet is too large to be counted to its end.
 
-    `without_offer` counts the robots that the rollout still has to reach; the others in the groups have an offer.
+    `without_offer` counts the robots that the rollout still has to reach; of the others in the groups a newer rollout
+    has some, and the rest have an offer.
     """
 
     groups: tuple[Group, ...]
@@ -57,11 +57,17 @@ def waiting(rows: Rows, rollout_id: str, now_s: float) -> Waiting:
         if assignment.status is Status.WAITING and assignment.code is not None:
             found[assignment.code].append(assignment.robot_id)
     counted = without_offer = 0
-    for robot_id, code in _without(rows, rollout, release, now_s):
+    door = door_of(rows, rollout, release)
+    asked = Asked(by_the_clock=True, by_the_key=True, looked_at_max=COUNTED_MAX)
+    for robot, kept_by in lacking(rows, rollout, release, now_s, door, asked):
         counted += 1
-        if code is not None:
-            without_offer += 1
-            found[code].append(robot_id)
+        if kept_by == ELSEWHERE:
+            continue
+        code = kept_by or DUE
+        if kept_by in (None, "outside-window") and is_unheard(rollout, robot, now_s):
+            code = UNHEARD
+        without_offer += code != NEWER
+        found[code].append(robot.robot_id)
     groups = [
         Group(code=code, why=WORDS.get(code, code), robots=len(ids), robot_ids=tuple(ids[:NAMED_MAX]))
         for code, ids in found.items()
@@ -71,41 +77,3 @@ def waiting(rows: Rows, rollout_id: str, now_s: float) -> Waiting:
         without_offer=without_offer,
         is_complete=counted < COUNTED_MAX,
     )
-
-
-def _without(rows: Rows, rollout: Rollout, release: Release, now_s: float) -> list[tuple[str, str | None]]:
-    door = Door(
-        plan=rollout.plan,
-        salt=rollout.salt,
-        phase=rollout.phase,
-        closed_by=closed_by(rows, rollout, release),
-        version=release.version,
-        open_assignments=rows.count_open(rollout.rollout_id),
-        is_wave_full=is_wave_full(rows, rollout),
-    )
-    kept = kept_from(rows, release.release_id) if rollout.rolls_back is None else frozenset()
-    recalled = None if rollout.rolls_back is None else rows.get(Release, rollout.rolls_back)
-    newer = _newer(rows, rollout)
-    by_the_clock = depends_on_time(rows, rollout.sku)
-    found = []
-    for robot in islice(rows.robots_without(rollout.rollout_id, rollout.sku), COUNTED_MAX):
-        code: str | None
-        if robot.newest_rollout_id in newer or (recalled is not None and robot.running_digest != recalled.digest):
-            # Not this rollout's business any more.
-            code = None
-        else:
-            code = refusal(door, robot.robot_id, robot.version, is_pinned=robot.robot_id in kept)
-            if code is None and (
-                robot.heard_at_s is None or now_s - robot.heard_at_s > rollout.plan.silence_deadline_s
-            ):
-                code = UNHEARD
-            if code is None and by_the_clock:
-                code = held_for(rows, rollout, release, robot.robot_id, now_s)
-            code = code or DUE
-        found.append((robot.robot_id, code))
-    return found
-
-
-def _newer(rows: Rows, rollout: Rollout) -> set[str]:
-    known = [other.rollout_id for other in rows.find(Rollout, newest_first=True, sku=rollout.sku)]
-    return set(known[: known.index(rollout.rollout_id)])

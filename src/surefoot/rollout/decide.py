@@ -8,6 +8,7 @@ the plan counts halt the rollout.
 
 from dataclasses import dataclass
 
+from surefoot.rollout.durations import span_text
 from surefoot.rollout.evidence import Answer
 from surefoot.rollout.plan import Phase, Plan
 
@@ -34,21 +35,26 @@ UNWATCHED = Watch()
 class Standing:
     """Where a running rollout stands: its open phase, and how long that was watched with every robot settled.
 
-    `next_may_open` unless the next phase lacks a person's approval.
+    `next_may_open` unless the next phase lacks a person's approval. It `leads_back` where it brings robots back from a
+    release: then it says nothing of the release that it brings. It `is_overtaken` where a newer rollout took the one
+    robot that it is for.
     """
 
     phase: int
     soaked_s: float
     next_may_open: bool = True
+    leads_back: bool = False
+    is_overtaken: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutFacts:
     """What is true of the robots the open phases reach.
 
-    `updating` have an assignment that has not ended; `unreached` are heard from but have none yet; `unheard` have none
-    and say nothing; `failed` names those that refused, rolled back for good or fell silent; `settled_at_s` is when the
-    last one settled.
+    `updating` have an assignment that has not ended; `unreached` are heard from but have none yet, `untrusting` of them
+    as they do not trust the key that signed the release; `unheard` have none and say nothing; `failed` names those that
+    refused, rolled back for good or fell silent; `settled_at_s` is when the last one settled. Of those `installed` so
+    many were `led_back` since, and run the release no more.
     """
 
     installed: int
@@ -57,6 +63,13 @@ class RolloutFacts:
     unheard: int
     failed: tuple[str, ...]
     settled_at_s: float
+    led_back: int = 0
+    untrusting: int = 0
+
+    @property
+    def running(self) -> int:
+        """How many have installed the release and run it still."""
+        return max(0, self.installed - self.led_back)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +100,14 @@ class Halt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
-    """The release reached the whole fleet and is stable."""
+    """The release reached the whole fleet and is stable; or all robots are back."""
 
     reason: str
 
 
 _UNTIL = "Halted until a person resumes."
+# What a reason ends in that names a halt itself, for whoever says so already.
+HALT_ENDINGS = (f" {_UNTIL}", " Halted.")
 
 Decision = Wait | OpenPhase | Halt | Finish
 
@@ -104,22 +119,29 @@ def decide(plan: Plan, standing: Standing, facts: RolloutFacts, watch: Watch = U
     halt = halts(plan, standing.phase, facts.failed, watch)
     if halt is not None:
         return halt
+    if standing.is_overtaken:
+        return Finish(reason="A newer rollout took the robot: nothing is left to do here.")
     if facts.updating:
         return Wait(reason=f"{_robots(facts.updating)} still updating in phase {phase.name}.")
     if facts.unreached:
-        return Wait(reason=f"{_robots(facts.unreached)} expected to ask for an update in phase {phase.name}.")
+        return Wait(reason=_unreached(phase, facts))
+    if facts.led_back and not facts.running:
+        return Wait(reason=_stands_still(facts.led_back))
     # Who is away does not hold up the others; but nothing passes on the word of nobody, nor without who was named.
-    if facts.unheard and (phase.robots or not facts.installed):
+    if facts.unheard and (phase.robots or not facts.running):
         return Wait(reason=f"{_robots(facts.unheard)} not heard from in phase {phase.name}.")
-    if (is_last or phase.robots) and not facts.installed:
-        return Wait(reason="No robot has installed the release yet.")
+    if (is_last or phase.robots) and not facts.running:
+        nobody = "No robot is back yet." if standing.leads_back else "No robot has installed the release yet."
+        return Wait(reason=nobody)
     if standing.soaked_s < phase.soak_s:
         return Wait(reason=_soak(phase, standing, watch))
     if watch.answer is not Answer.PASSED:
         return Wait(reason=watch.sentence)
-    reached = f"Phase {phase.name} passed: {facts.installed} installed, {len(facts.failed)} failed"
+    reached = f"Phase {phase.name} passed: {facts.running} installed, {len(facts.failed)} failed"
+    if plan.only_robot_id is not None and not standing.leads_back:
+        return Finish(reason=f"Robot {plan.only_robot_id} has installed the release.")
     if is_last:
-        return Finish(reason=f"{reached}; the release is stable.")
+        return Finish(reason=_ended_way_back(facts) if standing.leads_back else f"{reached}; the release is stable.")
     following = plan.phases[standing.phase + 1].name
     if not standing.next_may_open:
         return Wait(reason=f"{reached}; phase {following} opens once a person approves it.")
@@ -129,7 +151,7 @@ def decide(plan: Plan, standing: Standing, facts: RolloutFacts, watch: Watch = U
 def halts(plan: Plan, phase: int, failed: tuple[str, ...], watch: Watch) -> Halt | None:
     """Return the halt that these facts call for, whatever else is true; None when they call for none."""
     if watch.alarm is not None:
-        return Halt(reason=watch.alarm, by_evidence=True)
+        return Halt(reason=f"{watch.alarm} Halted.", by_evidence=True)
     if not plan.allows(len(failed)):
         return Halt(reason=_failures(plan, failed))
     named = set(plan.phases[phase].robots).intersection(failed).difference(watch.accepted)
@@ -144,8 +166,37 @@ def halts(plan: Plan, phase: int, failed: tuple[str, ...], watch: Watch) -> Halt
 
 
 def _soak(phase: Phase, standing: Standing, watch: Watch) -> str:
-    soaks = f"Phase {phase.name} soaks for another {phase.soak_s - standing.soaked_s:.0f} s."
+    soaks = f"Phase {phase.name} soaks for another {span_text(phase.soak_s - standing.soaked_s)}."
     return f"{soaks} {watch.note}" if watch.note else soaks
+
+
+def _unreached(phase: Phase, facts: RolloutFacts) -> str:
+    asks, key = facts.unreached - facts.untrusting, ""
+    if facts.untrusting:
+        who = "1 robot does" if facts.untrusting == 1 else f"{facts.untrusting} robots do"
+        them = "it" if facts.untrusting == 1 else "them"
+        key = (
+            f"{who} not trust the key that signed the release: bring {them} a transition release first, or pin {them}."
+        )
+    asked = f"{_robots(asks)} expected to ask for an update in phase {phase.name}." if asks else ""
+    return f"{asked} {key}".strip()
+
+
+def _ended_way_back(facts: RolloutFacts) -> str:
+    others = len(facts.failed) + facts.unheard
+    if not others:
+        who = "The one robot is" if facts.running == 1 else f"All {facts.running} robots are"
+        return f"{who} back on an earlier release."
+    said = f"{facts.running} of {facts.running + others} robots back on an earlier release, {len(facts.failed)} failed"
+    return f"{said}; {_robots(facts.unheard)} not heard from and led back later." if facts.unheard else f"{said}."
+
+
+def _stands_still(led_back: int) -> str:
+    who = "the one robot" if led_back == 1 else f"all {led_back} robots"
+    return (
+        f"It stands still: {who} that had installed the release went back after the halt, and this rollout offers it "
+        "to none of them again. Start a new rollout, of this release or of its fix: that takes them too."
+    )
 
 
 def _robots(count: int) -> str:

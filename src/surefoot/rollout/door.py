@@ -30,6 +30,11 @@ def refusal(door: Door, robot_id: str, running_version: Version | None, *, is_pi
     `is_pinned` tells that a person keeps the robot from the release. Maintenance windows are not looked at: whoever
     knows where the robot stands asks `rollout.maintenance` once everything else lets it in.
     """
+    return kept_out(door, robot_id, is_pinned=is_pinned) or refusal_by_version(door, running_version)
+
+
+def kept_out(door: Door, robot_id: str, *, is_pinned: bool = False) -> str | None:
+    """Return the part of `refusal` that does not need to know what the robot runs."""
     if door.closed_by is not None:
         return door.closed_by
     if robot_id in door.plan.exclude:
@@ -38,6 +43,11 @@ def refusal(door: Door, robot_id: str, running_version: Version | None, *, is_pi
         return "pinned"
     if phase_of(door.plan, door.salt, robot_id) > door.phase:
         return "phase-closed"
+    return None
+
+
+def refusal_by_version(door: Door, running_version: Version | None) -> str | None:
+    """Return the rest of `refusal`."""
     if running_version is not None and running_version > door.version:
         return "newer-version"
     if door.is_wave_full:

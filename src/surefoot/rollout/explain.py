@@ -4,9 +4,11 @@ Nobody knows yet how often this fleet's robots do what gates watch. So the figur
 does it once in so many hours, and that batteries and topics vary from robot to robot by so much.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 from surefoot.rollout import budget, means, rates, sensitivity
+from surefoot.rollout.margins import Margins, log_margin, margin_text
 from surefoot.rollout.metrics import DEFINITIONS, Kind, Metric
 from surefoot.rollout.plan import Phase, Plan
 from surefoot.rollout.sensitivity import Watch
@@ -50,7 +52,12 @@ def explain(plan: Plan, robots: int) -> list[Outlook]:
         ends_after_s += phase.soak_s
         new, others = reached - before, fleet - reached
         notices = tuple(
-            _notice(metric, new, Watch(updated=reached, others=others, hours=phase.soak_s / 3600, alpha=share[metric]))
+            _notice(
+                metric,
+                new,
+                Watch(updated=reached, others=others, hours=phase.soak_s / 3600, alpha=share[metric]),
+                plan.gates.margins,
+            )
             for metric in Metric
             if metric in plan.gates.metrics
         )
@@ -60,21 +67,22 @@ def explain(plan: Plan, robots: int) -> list[Outlook]:
     return outlooks
 
 
-def _notice(metric: Metric, new: int, watch: Watch) -> Notice:
+def _notice(metric: Metric, new: int, watch: Watch, margins: Margins) -> Notice:
     words, least, sentence = DEFINITIONS[metric].words, None, ""
+    beyond = 0.0 if DEFINITIONS[metric].kind is Kind.OUTCOME else log_margin(metric, margins)
     match DEFINITIONS[metric].kind:
         case Kind.OUTCOME:
             # Robots of earlier phases have come to their ends before.
             alone = replace(watch, updated=new)
-            if (found := sensitivity.outcome_share(alone, metric)) is not None:
+            if (found := sensitivity.outcome_share(alone, metric, margins)) is not None:
                 least = _percent(found)
                 sentence = f"once {least} of the updated robots {words}"
         case Kind.FIRST_EVENT:
-            if (found := sensitivity.first_event_ratio(watch, 1 / USUAL_ONCE_IN_H)) is not None:
+            if (found := sensitivity.first_event_ratio(watch, 1 / USUAL_ONCE_IN_H, math.exp(beyond))) is not None:
                 least = f"{found:.{1 if found < 10 else 0}f} x"
                 sentence = f"when robots {words} {least.removesuffix(' x')} times as often as the others"
         case Kind.MEAN:
-            if (found := sensitivity.mean_change(watch, USUAL_DEVIATION)) is not None:
+            if (found := sensitivity.mean_change(watch, USUAL_DEVIATION, beyond)) is not None:
                 lower = DEFINITIONS[metric].worse_when_lower
                 least = f"{'-' if lower else '+'}{_percent(found / (1 + found) if lower else found)}"
                 sentence = f"{words} {least[1:]} {'lower' if lower else 'higher'}"
@@ -82,6 +90,8 @@ def _notice(metric: Metric, new: int, watch: Watch) -> Notice:
             if min(watch.updated, watch.others) >= rates.ROBOTS_MIN:
                 least = f"in {rates.ROBOTS_WITH_EVENT_MIN} robots"
                 sentence = f"{words}, once {rates.ROBOTS_WITH_EVENT_MIN} robots had some"
+    if sentence and (accepted := margin_text(metric, margins)):
+        sentence = f"{sentence}; the plan accepts {accepted}"
     return Notice(metric=metric, least=least, sentence=sentence or f"nothing: {_why_nothing(metric, new, watch)}")
 
 

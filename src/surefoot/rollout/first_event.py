@@ -54,8 +54,8 @@ class FirstEvents:
     others_at_risk: int = 0
 
 
-def look(state: FirstEvents, strata: Iterable[RiskSet], hours: float) -> FirstEvents:
-    """Take one window's strata into account; `hours` is how long the window was."""
+def look(state: FirstEvents, strata: Iterable[RiskSet], hours: float, times: float = 1.0) -> FirstEvents:
+    """Take one window's strata into account, `hours` long; events `times` as frequent as the others' are accepted."""
     capital = state.capital
     updated_events, others_events, updated, others, expected = 0, 0, 0, 0, 0.0
     for risk in strata:
@@ -63,7 +63,7 @@ def look(state: FirstEvents, strata: Iterable[RiskSet], hours: float) -> FirstEv
         others += risk.others - risk.others_events
         if risk.updated and (risk.updated_events or risk.others_events):
             expected += _share(risk) * (risk.updated_events + risk.others_events)
-            capital = evidence.settle(capital, log_factors(risk))
+            capital = evidence.settle(capital, log_factors(risk, times))
             updated_events += risk.updated_events
             others_events += risk.others_events
     return FirstEvents(
@@ -76,18 +76,18 @@ def look(state: FirstEvents, strata: Iterable[RiskSet], hours: float) -> FirstEv
     )
 
 
-def log_factors(risk: RiskSet) -> tuple[float, ...]:
+def log_factors(risk: RiskSet, times: float = 1.0) -> tuple[float, ...]:
     """Return what each bet wins or loses by the events of one stratum in one window."""
     events = risk.updated_events + risk.others_events
-    share = _share(risk)
+    share = _share(risk, times)
     return tuple(
         risk.updated_events * log_ratio - events * math.log1p(share * (ratio - 1))
         for ratio, log_ratio in zip(RATIOS, _LOG_RATIOS, strict=True)
     )
 
 
-def _share(risk: RiskSet) -> float:
-    return risk.updated / (risk.updated + risk.others)
+def _share(risk: RiskSet, times: float = 1.0) -> float:
+    return risk.updated * times / (risk.updated * times + risk.others)
 
 
 def open_phase(state: FirstEvents) -> FirstEvents:

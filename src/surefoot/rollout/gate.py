@@ -8,7 +8,7 @@ settling time, because its own reboot and first connection are no evidence.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ import msgspec
 from surefoot.rollout import budget, evidence, first_event, means, outcomes, rates
 from surefoot.rollout.evidence import Answer, Finding
 from surefoot.rollout.first_event import FirstEvents, RiskSet
+from surefoot.rollout.margins import NO_MARGINS, Margins, log_margin, margin_text
 from surefoot.rollout.means import Means, MeanStratum
 from surefoot.rollout.metrics import DEFINITIONS, Kind, Metric
 from surefoot.rollout.outcomes import Outcomes
@@ -80,12 +81,12 @@ def start(metrics: frozenset[Metric] = frozenset(Metric)) -> Evidence:
     )
 
 
-def open_phase(state: Evidence, robots: int, alpha: float = budget.ALPHA) -> Evidence:
+def open_phase(state: Evidence, robots: int, alpha: float = budget.ALPHA, margins: Margins = NO_MARGINS) -> Evidence:
     """Begin a phase that reaches so many robots more, the first phase too."""
     share = budget.shares(watched(state), alpha)
     return Evidence(
         outcomes={
-            metric: outcomes.open_phase(known, metric, robots, share[metric])
+            metric: outcomes.open_phase(known, metric, robots, share[metric], margins)
             for metric, known in state.outcomes.items()
         },
         first_events={metric: first_event.open_phase(known) for metric, known in state.first_events.items()},
@@ -94,30 +95,36 @@ def open_phase(state: Evidence, robots: int, alpha: float = budget.ALPHA) -> Evi
     )
 
 
-def look(state: Evidence, facts: GateFacts) -> Evidence:
-    """Take one window's facts into account."""
+def look(state: Evidence, facts: GateFacts, margins: Margins = NO_MARGINS) -> Evidence:
+    """Take one window's facts into account; `margins` are the plan's, the same at every look."""
     ended = facts.outcomes
+    log_margins = {metric: log_margin(metric, margins) for metric in margins}
+    times = {metric: math.exp(log_margins.get(metric, 0.0)) for metric in watched(state)}
     return Evidence(
         outcomes={
-            metric: outcomes.look(known, metric, ended[metric].failed, ended[metric].ended)
+            metric: outcomes.look(known, metric, ended[metric].failed, ended[metric].ended, margins)
             if metric in ended
             else known
             for metric, known in state.outcomes.items()
         },
         first_events={
-            metric: first_event.look(known, facts.first_events[metric], facts.hours)
+            metric: first_event.look(known, facts.first_events[metric], facts.hours, times[metric])
             if metric in facts.first_events
             else known
             for metric, known in state.first_events.items()
         },
         rates={
-            metric: rates.look(known, facts.rates[metric].windows, facts.rates[metric].spreads)
+            metric: rates.look(known, facts.rates[metric].windows, facts.rates[metric].spreads, times[metric])
             if metric in facts.rates
             else known
             for metric, known in state.rates.items()
         },
         means={
-            metric: means.look(facts.means[metric], worse_when_lower=DEFINITIONS[metric].worse_when_lower)
+            metric: means.look(
+                facts.means[metric],
+                worse_when_lower=DEFINITIONS[metric].worse_when_lower,
+                log_margin=log_margins.get(metric, 0.0),
+            )
             if metric in facts.means
             else known
             for metric, known in state.means.items()
@@ -135,7 +142,7 @@ def log_evidence(state: Evidence) -> dict[Metric, float]:
     )
 
 
-def log_pooled(state: Evidence, missing: int = 0) -> float:
+def log_pooled(state: Evidence, missing: int = 0, margins: Margins = NO_MARGINS) -> float:
     """Return the logarithm of all evidence pooled, as if `missing` more robots had not come back.
 
     Robots that are away since their trial boot may only be switched off: the ramp waits for them, but nothing halts.
@@ -143,7 +150,7 @@ def log_pooled(state: Evidence, missing: int = 0) -> float:
     found = log_evidence(state)
     returned = state.outcomes.get(Metric.NOT_RETURNED)
     if missing and returned:
-        failed = outcomes.look(returned, Metric.NOT_RETURNED, missing, missing)
+        failed = outcomes.look(returned, Metric.NOT_RETURNED, missing, missing, margins)
         found[Metric.NOT_RETURNED] = outcomes.log_evidence(failed)
     return budget.log_pooled(found)
 
@@ -153,17 +160,27 @@ def is_tripped(state: Evidence, alpha: float = budget.ALPHA) -> bool:
     return log_pooled(state) >= -math.log(alpha)
 
 
-def judge(state: Evidence, *, soaked: bool, who: str = "updated robots", alpha: float = budget.ALPHA) -> Reading:
+def judge(
+    state: Evidence,
+    *,
+    soaked: bool,
+    who: str = "updated robots",
+    alpha: float = budget.ALPHA,
+    margins: Margins = NO_MARGINS,
+) -> Reading:
     """Answer whether the rollout halts, waits or, once `soaked`, passes; `who` names the updated robots, in plural."""
     share = budget.shares(watched(state), alpha)
-    findings = (
-        *(outcomes.finding(metric, known, share[metric], soaked) for metric, known in state.outcomes.items()),
+    compared = (
         *(
             first_event.finding(metric, known, share[metric], soaked, who)
             for metric, known in state.first_events.items()
         ),
         *(rates.finding(metric, known, share[metric], soaked, who) for metric, known in state.rates.items()),
         *(means.finding(metric, known, share[metric], soaked, who) for metric, known in state.means.items()),
+    )
+    findings = (
+        *(outcomes.finding(metric, known, share[metric], soaked, margins) for metric, known in state.outcomes.items()),
+        *(_with_margin(found, margin_text(found.metric, margins)) for found in compared),
     )
     weight = budget.weights(watched(state))
     heaviest_first = sorted(
@@ -206,6 +223,13 @@ def _answer(heaviest_first: list[Finding], pooled: float, alpha: float) -> tuple
         return Answer.TRIPPED, f"{facts}: together {evidence.weighed(pooled)}. Halted."
     waiting = next((found for found in heaviest_first if found.answer is Answer.WAITING), None)
     return (Answer.PASSED, heaviest.sentence) if waiting is None else (Answer.WAITING, waiting.sentence)
+
+
+def _with_margin(found: Finding, text: str) -> Finding:
+    if not text:
+        return found
+    fact = f"{found.fact}, where {text} is accepted"
+    return replace(found, fact=fact, sentence=fact + found.sentence.removeprefix(found.fact))
 
 
 def _of(kind: Kind, metrics: frozenset[Metric]) -> tuple[Metric, ...]:

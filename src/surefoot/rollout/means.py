@@ -52,8 +52,8 @@ class Means:
     log_evidence: float = 0.0
 
 
-def look(strata: Iterable[MeanStratum], *, worse_when_lower: bool = False) -> Means:
-    """Return where the metric stands by these sums."""
+def look(strata: Iterable[MeanStratum], *, worse_when_lower: bool = False, log_margin: float = 0.0) -> Means:
+    """Return where the metric stands by these sums; a worsening up to `log_margin`, a logarithm, is accepted."""
     known = tuple(strata)
     updated = sum(stratum.updated.robots for stratum in known)
     others = sum(stratum.others.robots for stratum in known)
@@ -76,13 +76,14 @@ def look(strata: Iterable[MeanStratum], *, worse_when_lower: bool = False) -> Me
     part = of_updated / variance
     freedom = 1 / (part**2 / freedom_updated + (1 - part) ** 2 / freedom_others)
     difference /= weight
-    standard_error = _widened(difference, math.sqrt(variance) / weight, freedom)
+    worsening = (-difference if worse_when_lower else difference) - log_margin
+    standard_error = _widened(worsening, math.sqrt(variance) / weight, freedom)
     return Means(
         updated=updated,
         others=others,
         difference=difference,
         standard_error=standard_error,
-        log_evidence=log_evidence(-difference if worse_when_lower else difference, standard_error),
+        log_evidence=log_evidence(worsening, standard_error),
     )
 
 

@@ -23,5 +23,7 @@ def belongs(phase: Phase, salt: bytes, robot_id: str) -> bool:
 
 
 def phase_of(plan: Plan, salt: bytes, robot_id: str) -> int:
-    """Return the index of the first phase that reaches the robot."""
-    return next(index for index, phase in enumerate(plan.phases) if belongs(phase, salt, robot_id))
+    """Return the index of the first phase that reaches the robot, behind the last one where none does."""
+    percent = position(salt, robot_id) * 100
+    reaching = (index for index, phase in enumerate(plan.phases) if robot_id in phase.robots or percent < phase.percent)
+    return next(reaching, len(plan.phases))

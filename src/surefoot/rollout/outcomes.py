@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from surefoot.rollout import evidence
 from surefoot.rollout.evidence import Capital, Finding
+from surefoot.rollout.margins import NO_MARGINS, Margins, accepted_share
 from surefoot.rollout.metrics import DEFINITIONS, Metric
 
 TIMES = (2, 5, 10, 20, 50, 100)
@@ -62,11 +63,11 @@ def return_deadline_s(longest_absence_s: float) -> float:
     return max(1800.0, 1.5 * longest_absence_s)
 
 
-def look(state: Outcomes, metric: Metric, failed: int, ended: int) -> Outcomes:
+def look(state: Outcomes, metric: Metric, failed: int, ended: int, margins: Margins = NO_MARGINS) -> Outcomes:
     """Take updates into account whose end is known since the last look: `failed` of the `ended`."""
     if not ended:
         return state
-    accepted = DEFINITIONS[metric].accepted
+    accepted = accepted_share(metric, margins)
     log_factors = [0.0]
     for times in TIMES:
         share = min(times * accepted, SHARE_MAX)
@@ -81,13 +82,12 @@ def look(state: Outcomes, metric: Metric, failed: int, ended: int) -> Outcomes:
     )
 
 
-def open_phase(state: Outcomes, metric: Metric, robots: int, alpha: float) -> Outcomes:
+def open_phase(state: Outcomes, metric: Metric, robots: int, alpha: float, margins: Margins = NO_MARGINS) -> Outcomes:
     """Begin a phase that reaches so many robots more; half the capital is put in reserve for it."""
     state = replace(state, capital=evidence.spread(state.capital, 0.5, PRIOR))
     if not 0 < robots <= SMALL_PHASE_MAX:
         return state
-    payoff = 2 / alpha
-    accepted = DEFINITIONS[metric].accepted
+    payoff, accepted = 2 / alpha, accepted_share(metric, margins)
     failures = failures_for(robots, accepted, PRICE_MAX * state.money / payoff)
     if failures is None:
         return state
@@ -134,10 +134,10 @@ def tail(robots: int, probability: float, count: int) -> float:
     return min(1.0, total)
 
 
-def finding(metric: Metric, state: Outcomes, alpha: float, soaked: bool) -> Finding:
+def finding(metric: Metric, state: Outcomes, alpha: float, soaked: bool, margins: Margins = NO_MARGINS) -> Finding:
     """Answer with "3 of 120 updated robots …, where 0.1 % is accepted: …"."""
-    known = DEFINITIONS[metric]
-    fact = f"{state.failed} of {state.ended} updated robots {known.words}, where {known.accepted * 100:g} % is accepted"
+    words, accepted = DEFINITIONS[metric].words, accepted_share(metric, margins)
+    fact = f"{state.failed} of {state.ended} updated robots {words}, where {accepted * 100:g} % is accepted"
     return evidence.conclude(metric, fact, log_evidence(state), alpha=alpha, soaked=soaked)
 
 

@@ -1,14 +1,16 @@
 """The plan of a rollout: which robots in which order, how long each phase soaks, and what holds or stops it.
 
 A phase names its robots or takes a percentage of the fleet. Percentages only grow from phase to phase, so a robot that
-was reached stays reached. `rollout.plan_format` reads and writes plans.
+was reached stays reached. A plan ends with the whole fleet, unless it is for one robot alone. `rollout.plan_format`
+reads and writes plans.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from surefoot.rollout import budget
 from surefoot.rollout.maintenance import Window
+from surefoot.rollout.margins import Margins
 from surefoot.rollout.metrics import Metric
 from surefoot.rollout.ramp import Ramp
 from surefoot.wire.errors import Refused
@@ -16,6 +18,7 @@ from surefoot.wire.errors import Refused
 CODE = "refused-plan-format"
 HOUR_S = 3600
 USUAL_RAMP = Ramp()
+ONE_ROBOT = "one-robot"
 
 # Where in a plan something stands: keys of objects and positions in arrays, from the outside in.
 Path = tuple[str | int, ...]
@@ -53,9 +56,10 @@ class Phase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gates:
-    """Which metrics are watched, and how likely a release that is no worse may be halted all the same."""
+    """Which metrics are watched, how much worse is accepted of some, and how likely a good release may be halted."""
 
     metrics: frozenset[Metric] = frozenset(Metric)
+    margins: Margins = field(default_factory=dict, hash=False)
     false_halt_budget: float = budget.ALPHA
 
 
@@ -86,9 +90,10 @@ class Plan:
     rollback_on_halt: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse (`PlanRefused`) a plan whose phases do not grow or do not end with the whole fleet."""
-        if not self.phases or self.phases[-1].percent != 100:
-            raise PlanRefused(("phases",), "the plan must end with a phase of 100 percent: add one.")
+        """Refuse (`PlanRefused`) a plan whose phases do not grow, or reach neither the fleet nor one robot."""
+        if not self.phases or (self.phases[-1].percent != 100 and self.only_robot_id is None):
+            sentence = "the plan must end with a phase of 100 percent, or be one phase that names one robot: add one."
+            raise PlanRefused(("phases",), sentence)
         if self.phases[0].approval:
             raise PlanRefused(("phases", 0, "approval"), "starting the rollout opens the first phase: leave it out.")
         for index, phase in enumerate(self.phases):
@@ -105,6 +110,12 @@ class Plan:
         for key, least in (("capacity", self.capacity), ("attempts_max", self.attempts_max)):
             if least < 1:
                 raise PlanRefused((key,), "must be at least 1: no robot could ever be updated.")
+
+    @property
+    def only_robot_id(self) -> str | None:
+        """The one robot that the plan is for, None where it is for all of a sku."""
+        only = self.phases[0]
+        return only.robots[0] if len(self.phases) == len(only.robots) == 1 and not only.percent else None
 
     def allows(self, failures: int) -> bool:
         """Whether so many failed robots are few enough, as far as the plan counts them at all."""
@@ -124,6 +135,13 @@ def default_plan(internal_robots: tuple[str, ...] = ()) -> Plan:
             Phase(name="wider", percent=50, soak_s=24 * HOUR_S),
             Phase(name="full", percent=100, soak_s=24 * HOUR_S),
         )
+    )
+
+
+def one_robot_plan(robot_id: str, phase_name: str = ONE_ROBOT) -> Plan:
+    """Return the plan that brings a release to one robot: nothing gates it, since one robot proves nothing."""
+    return Plan(
+        phases=(Phase(name=phase_name, robots=(robot_id,), soak_s=0),), gates=Gates(metrics=frozenset()), ramp=None
     )
 
 

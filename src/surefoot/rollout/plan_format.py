@@ -7,6 +7,7 @@ so that whoever read the plan from a file can name the line.
 from typing import Any
 
 from surefoot.rollout.maintenance import DAY_MIN, Day, Window, clock_text
+from surefoot.rollout.margins import margin_max
 from surefoot.rollout.metrics import Metric
 from surefoot.rollout.plan import USUAL_RAMP, Gates, Order, Phase, Plan
 from surefoot.rollout.plan_part import Part
@@ -23,7 +24,7 @@ KEYS = (
     *("gates", "ramp", "order", "maintenance_windows", "exclude", "recall_on_halt", "rollback_on_halt"),
 )
 PHASE_KEYS = ("name", "robots", "percent", "soak", "soak_s", "approval")
-GATES_KEYS = ("metrics", "false_halt_budget")
+GATES_KEYS = ("metrics", "margins", "false_halt_budget")
 RAMP_KEYS = ("first_wave", "offers_per_settled")
 WINDOW_KEYS = ("days", "from", "to")
 
@@ -48,6 +49,7 @@ def plan_to_object(plan: Plan) -> dict[str, Any]:
         "repair_drift": plan.repair_drift,
         "gates": {
             "metrics": [metric.value for metric in Metric if metric in plan.gates.metrics],
+            "margins": {metric.value: plan.gates.margins[metric] for metric in Metric if metric in plan.gates.margins},
             "false_halt_budget": plan.gates.false_halt_budget,
         },
         "ramp": OFF
@@ -108,10 +110,23 @@ def _gates(entry: Part) -> Gates:
     budget = entry.number("false_halt_budget", _DEFAULTS.gates.false_halt_budget)
     if not 0 < budget <= FALSE_HALT_BUDGET_MAX:
         raise entry.refuse("false_halt_budget", f"must be a share above 0 and up to {FALSE_HALT_BUDGET_MAX:g}.")
-    if not entry.has("metrics"):
-        return Gates(false_halt_budget=budget)
-    words = entry.words("metrics", tuple(Metric))
-    return Gates(metrics=frozenset(map(Metric, words)), false_halt_budget=budget)
+    metrics = frozenset(Metric)
+    if entry.has("metrics"):
+        metrics = frozenset(map(Metric, entry.words("metrics", tuple(Metric))))
+    margins = _margins(entry.part("margins", tuple(Metric)), metrics) if entry.has("margins") else {}
+    return Gates(metrics=metrics, margins=margins, false_halt_budget=budget)
+
+
+def _margins(entry: Part, metrics: frozenset[Metric]) -> dict[Metric, float]:
+    margins: dict[Metric, float] = {}
+    for metric in (known for known in Metric if entry.has(known)):
+        if metric not in metrics:
+            raise entry.refuse(metric, "is not among the metrics that this plan watches: leave it out, or watch it.")
+        margins[metric] = entry.number(metric, 0)
+        most = margin_max(metric)
+        if not 0 < margins[metric] <= most:
+            raise entry.refuse(metric, f"must be a share above 0 and up to {most:g}, such as 0.1 for 10 %.")
+    return margins
 
 
 def _ramp(plan: Part) -> Ramp | None:

@@ -7,6 +7,7 @@ checks.
 from typing import Any
 
 from surefoot.rollout.maintenance import Day
+from surefoot.rollout.margins import margin_max
 from surefoot.rollout.metrics import Metric
 from surefoot.rollout.plan import Order, Phase, Plan
 from surefoot.rollout.plan_format import FALSE_HALT_BUDGET_MAX, OFF, PHASES_MAX, WINDOWS_MAX, plan_to_object
@@ -32,7 +33,11 @@ def plan_schema() -> dict[str, Any]:
 
 def _properties() -> dict[str, Any]:
     return {
-        "phases": _array(_phase(), PHASES_MAX, "The phases in order; the last one takes 100 percent.")
+        "phases": _array(
+            _phase(),
+            PHASES_MAX,
+            "The phases in order; the last one takes 100 percent, or the only one names one robot.",
+        )
         | {"minItems": 1},
         "capacity": _integer(1, "The most robots that update at once, counting offers."),
         "attempts_max": _integer(1, "The trial boots that one robot may spend."),
@@ -83,6 +88,7 @@ def _gates() -> dict[str, Any]:
     return _object(
         {
             "metrics": _array({"enum": list(map(str, Metric))}, len(Metric), "What is watched; left out, everything."),
+            "margins": _nullable(_margins()),
             "false_halt_budget": {
                 "description": "How likely a whole rollout of a release that is no worse may be halted all the same.",
                 "type": "number",
@@ -92,6 +98,16 @@ def _gates() -> dict[str, Any]:
         },
         (),
     ) | {"description": "What is watched while robots update, and how strictly."}
+
+
+def _margins() -> dict[str, Any]:
+    shares = {
+        str(metric): {"type": "number", "exclusiveMinimum": 0, "maximum": margin_max(metric)} for metric in Metric
+    }
+    return _object(shares, ()) | {
+        "description": "How much worse is accepted, by metric: of `not-returned` and `install-failed` the share of "
+        "updates that may end so, of the rest how much worse than on the other robots; 0.1 is 10 %."
+    }
 
 
 def _ramp() -> dict[str, Any]:

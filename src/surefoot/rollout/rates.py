@@ -68,8 +68,11 @@ class Rates:
     log_evidence: float = 0.0
 
 
-def look(state: Rates, windows: Iterable[RateWindow], spreads: Sequence[Spread]) -> Rates:
-    """Take one window's strata into account; `spreads` are the robots' sums at its end."""
+def look(state: Rates, windows: Iterable[RateWindow], spreads: Sequence[Spread], times: float = 1.0) -> Rates:
+    """Take one window's strata into account; `spreads` are the robots' sums at its end.
+
+    Events `times` as frequent as the others' are accepted.
+    """
     gains, observed = list(state.log_gains), state.observed
     updated_observed, updated_expected = state.updated_observed, state.updated_expected
     for window in windows:
@@ -81,6 +84,8 @@ def look(state: Rates, windows: Iterable[RateWindow], spreads: Sequence[Spread])
         observed += count
         updated_observed += window.updated_count
         updated_expected += count * share
+        accepted = window.updated_usual * times
+        share = accepted / (accepted + window.others_usual)
         for bet, ratio in enumerate(RATIOS):
             gains[bet] += window.updated_count * math.log(ratio) - count * math.log1p(share * (ratio - 1))
     return Rates(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from surefoot.rollout import evidence, first_event, means, outcomes
 from surefoot.rollout.first_event import FirstEvents, RiskSet
+from surefoot.rollout.margins import NO_MARGINS, Margins, accepted_share
 from surefoot.rollout.metrics import DEFINITIONS, Metric
 from surefoot.rollout.outcomes import Outcomes
 
@@ -32,34 +33,43 @@ class Watch:
     alpha: float
 
 
-def first_event_ratio(watch: Watch, usual_per_hour: float) -> float | None:
-    """Return the smallest rate ratio noticed, for events that a robot usually has so often; None when none is."""
+def first_event_ratio(watch: Watch, usual_per_hour: float, times: float = 1.0) -> float | None:
+    """Return the smallest rate ratio noticed, for events that a robot usually has so often; None when none is.
+
+    Events `times` as frequent are accepted.
+    """
     if watch.updated < 1 or watch.others < 1 or usual_per_hour <= 0:
         return None
-    return _smallest(lambda ratio: _is_noticed(watch, usual_per_hour, ratio), 1.0, RATIO_MAX)
+    return _smallest(lambda ratio: _is_noticed(watch, usual_per_hour, ratio, times), times, RATIO_MAX)
 
 
-def outcome_share(watch: Watch, metric: Metric) -> float | None:
-    """Return the smallest share of failing updates noticed; None when not even all failing would be."""
-    state = outcomes.open_phase(Outcomes(), metric, watch.updated, watch.alpha)
+def outcome_share(watch: Watch, metric: Metric, margins: Margins = NO_MARGINS) -> float | None:
+    """Return the smallest share of failing updates noticed, above what is accepted; None when not even all would be."""
+    state = outcomes.open_phase(Outcomes(), metric, watch.updated, watch.alpha, margins)
 
     def log_evidence(failed: int) -> float:
-        return outcomes.log_evidence(outcomes.look(state, metric, failed, watch.updated))
+        return outcomes.log_evidence(outcomes.look(state, metric, failed, watch.updated, margins))
 
     needed = _fewest(watch.updated, log_evidence, watch.alpha)
     if needed is None:
         return None
-    accepted = DEFINITIONS[metric].accepted
-    return _smallest(lambda share: outcomes.tail(watch.updated, share, needed) >= POWER, accepted, 1.0)
+    return _smallest(
+        lambda share: outcomes.tail(watch.updated, share, needed) >= POWER, accepted_share(metric, margins), 1.0
+    )
 
 
-def mean_change(watch: Watch, deviation: float) -> float | None:
-    """Return the smallest relative change of a mean noticed, when robots' logarithms deviate by `deviation`."""
+def mean_change(watch: Watch, deviation: float, log_margin: float = 0.0) -> float | None:
+    """Return the smallest relative change of a mean noticed, when robots' logarithms deviate by `deviation`.
+
+    A worsening up to `log_margin`, a logarithm, is accepted.
+    """
     if min(watch.updated, watch.others) < means.ROBOTS_MIN:
         return None
     error = deviation * math.sqrt(1 / watch.updated + 1 / watch.others)
     rise = _smallest(
-        lambda change: means.log_evidence(change - _NORMAL_AT_POWER * error, error) >= -math.log(watch.alpha),
+        lambda change: (
+            means.log_evidence(change - log_margin - _NORMAL_AT_POWER * error, error) >= -math.log(watch.alpha)
+        ),
         1e-6,
         RISE_MAX,
     )
@@ -76,7 +86,7 @@ def sentence(watch: Watch, metric: Metric, usual_per_hour: float, who: str) -> s
     return f"{start} can only notice that robots {words} {ratio:.{1 if ratio < 10 else 0}f} times as often as usual."
 
 
-def _is_noticed(watch: Watch, usual_per_hour: float, ratio: float) -> bool:
+def _is_noticed(watch: Watch, usual_per_hour: float, ratio: float, times: float) -> bool:
     """Whether the gate halts when the updated robots have as few events as in the worst fifth of all such phases."""
     state, hours = FirstEvents(), 0.0
     for step in range(_STEPS, -1, -1):
@@ -89,7 +99,7 @@ def _is_noticed(watch: Watch, usual_per_hour: float, ratio: float) -> bool:
             updated_events=updated - state.updated_events,
             others_events=others - state.others_events,
         )
-        state = first_event.look(state, (risk,), until - hours)
+        state = first_event.look(state, (risk,), until - hours, times)
         hours = until
         if evidence.log_total(state.capital) >= -math.log(watch.alpha):
             return True

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
+from surefoot.rollout.durations import span_text
+
 REBOOTS_MAX = 3
 REBOOTS_WITHIN_S = 300.0
 DTLS_FAILED_PERCENT_MAX = 5
-HANDSHAKES_MIN = 20
 # One robot that tries again and again weighs no more than one that tried so often.
 HANDSHAKES_PER_ROBOT_MAX = 20
+# The robot is the unit: what one robot alone can say is never enough.
+HANDSHAKES_MIN = 2 * HANDSHAKES_PER_ROBOT_MAX
+FAILING_ROBOTS_MIN = 2
 DRAIN_TIMES_MAX = 2.0
 DISCHARGING_MIN_S = 3600.0
 SILENCE_MAX_S = 60.0
@@ -89,7 +93,7 @@ def safety_stop(robot_id: str, stops: Sequence[SafetyStop], updated_at_s: float)
     if not own:
         return None
     after_s = own[0].at_s - updated_at_s
-    sentence = f"{robot_id} made a safety stop without an operator {_time(after_s)} after its update. Halted."
+    sentence = f"{robot_id} made a safety stop without an operator {span_text(after_s)} after its update."
     return Tripped(trigger=Trigger.SAFETY_STOP, robot_ids=(robot_id,), sentence=sentence)
 
 
@@ -99,25 +103,27 @@ def boot_loop(robot_id: str, reboots_s: Sequence[float], updated_at_s: float) ->
     for first_s, last_s in zip(times, times[REBOOTS_MAX:], strict=False):
         if last_s - first_s <= REBOOTS_WITHIN_S:
             count = sum(first_s <= at_s <= first_s + REBOOTS_WITHIN_S for at_s in times)
-            sentence = f"{robot_id} restarted {count} times within 5 minutes; {REBOOTS_MAX} are allowed. Halted."
+            sentence = f"{robot_id} restarted {count} times within 5 minutes; {REBOOTS_MAX} are allowed."
             return Tripped(trigger=Trigger.BOOT_LOOP, robot_ids=(robot_id,), sentence=sentence)
     return None
 
 
 def dtls_failures(robots: Sequence[Handshakes]) -> Tripped | None:
-    """More than 5 % of the updated robots' handshakes failed, of at least twenty that were tried."""
+    """More than 5 % of the updated robots' handshakes failed, on two robots or more, of at least forty tried."""
     tried, failed = Fraction(0), Fraction(0)
     for robot in robots:
         weight = Fraction(min(robot.tried, HANDSHAKES_PER_ROBOT_MAX), max(robot.tried, 1))
         tried += weight * robot.tried
         failed += weight * robot.failed
-    if tried < HANDSHAKES_MIN or failed * 100 <= DTLS_FAILED_PERCENT_MAX * tried:
+    failing = [robot for robot in robots if robot.failed]
+    is_allowed = failed * 100 <= DTLS_FAILED_PERCENT_MAX * tried
+    if len(failing) < FAILING_ROBOTS_MIN or tried < HANDSHAKES_MIN or is_allowed:
         return None
-    worst = sorted((robot for robot in robots if robot.failed), key=lambda robot: (-robot.failed, robot.robot_id))
+    worst = sorted(failing, key=lambda robot: (-robot.failed, robot.robot_id))
     counts = f"{sum(robot.failed for robot in robots)} of {sum(robot.tried for robot in robots)}"
     named = ", ".join(robot.robot_id for robot in worst[:NAMED_MAX]) + (", …" if len(worst) > NAMED_MAX else "")
     share = f"{float(failed / tried):.1%} with each robot's weight limited, {DTLS_FAILED_PERCENT_MAX} % is allowed"
-    sentence = f"{counts} DTLS handshakes failed on {len(worst)} updated robots ({named}): {share}. Halted."
+    sentence = f"{counts} DTLS handshakes failed on {len(worst)} updated robots ({named}): {share}."
     ids = tuple(robot.robot_id for robot in worst)
     return Tripped(trigger=Trigger.DTLS_FAILURES, robot_ids=ids, sentence=sentence)
 
@@ -130,7 +136,7 @@ def battery_drain(drain: Drain) -> Tripped | None:
     if drain.since <= DRAIN_TIMES_MAX * drain.before * usual:
         return None
     times = f"{drain.since / drain.before:.1f} times as fast as before its update"
-    sentence = f"{drain.robot_id} drains its battery {times}, other robots {usual:.1f} times. Halted."
+    sentence = f"{drain.robot_id} drains its battery {times}, other robots {usual:.1f} times."
     return Tripped(trigger=Trigger.BATTERY_DRAIN, robot_ids=(drain.robot_id,), sentence=sentence)
 
 
@@ -141,16 +147,10 @@ def silent(presence: Presence, now_s: float) -> Tripped | None:
     since_s = max(presence.online_since_s, presence.updated_at_s, presence.diagnostics_at_s or 0.0)
     if now_s - since_s <= SILENCE_MAX_S:
         return None
-    sentence = f"{presence.robot_id} is online and has sent no diagnostics for {_time(now_s - since_s)}. Halted."
+    sentence = f"{presence.robot_id} is online and has sent no diagnostics for {span_text(now_s - since_s)}."
     return Tripped(trigger=Trigger.SILENT, robot_ids=(presence.robot_id,), sentence=sentence)
 
 
 def is_lost(trial_at_s: float, heard_at_s: float | None, deadline_s: float, now_s: float) -> bool:
     """Whether a robot that booted the release was not heard from since, for longer than the deadline: it failed."""
     return (heard_at_s is None or heard_at_s < trial_at_s) and now_s - trial_at_s > deadline_s
-
-
-def _time(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, Transaction
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from surefoot.fleet.ports import Rows
-from surefoot.store.engines import as_ours, is_lost, must_try_again, take_turn
+from surefoot.store.engines import as_ours, is_lost, must_try_again, said_by, take_turn
 from surefoot.store.overlay import Entangled
 from surefoot.store.rows import SqlRows
 from surefoot.wire.errors import Damaged, Interrupted
@@ -80,9 +80,8 @@ class BatchWriter:
             try:
                 return self._try(jobs, manner)
             except _InDoubtError as error:
-                raise Interrupted(
-                    "interrupted-store", "The database did not say whether it took the rows: look before trying again."
-                ) from error
+                detail = "The database did not say whether it took the rows: look before trying again."
+                raise Interrupted("interrupted-store", f"{detail} {said_by(error.__cause__)}".rstrip()) from error
             except Exception as error:  # noqa: BLE001 - a work's own errors are outcomes; whatever else it is, we may retry
                 failed = error
                 manner = manner.after(error)

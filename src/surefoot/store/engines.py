@@ -90,11 +90,15 @@ def must_try_again(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) in {"40001", "40P01"}
 
 
+def said_by(error: BaseException | None) -> str:
+    """Return the database's own word for what went wrong; the lines behind the first may repeat what was in a row."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return "" if cause is None else str(cause).partition("\n")[0]
+
+
 def as_ours(error: BaseException) -> BaseException:
     """Say a database's error in our words; return any other unchanged."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    # The lines behind the first may repeat what was in a row.
-    said = str(cause).partition("\n")[0]
+    said = said_by(error)
     unreachable = Interrupted("interrupted-store", f"The database did not answer: see to it and retry. {said}")
     match error:
         case IntegrityError() | DataError():

@@ -48,7 +48,9 @@ jobs_devices = Table(
     nth(),
     Column("robot_id", ID, ForeignKey(robots.c.robot_id), nullable=False),
     Column("since_s", Double, nullable=False),
+    Column("sku", ID, nullable=False),
     Index("jobs_devices_by_robot", "robot_id", unique=True),
+    Index("jobs_devices_by_sku", "sku", "nth"),
 )
 
 TABLE_OF: dict[type, Table] = {
