@@ -202,16 +202,23 @@ def test_a_plan_is_explained_for_the_robots_there_are(publish: Run, ask: Run, op
         ask("robot", "add", f"knee-{number}", "--sku", "knee")
     ask("robot", "add", "hip-1", "--sku", "hip")
     plan = tmp_path / "plan.yaml"
-    plan.write_text("phases:\n- {name: some, percent: 34, soak: 1 h}\n- {name: all, percent: 100, soak: 2 h}\n")
+    plan.write_text(
+        "phases:\n- {name: some, percent: 34, soak: 1 h}\n- {name: all, percent: 100, soak: 2 h}\n"
+        "gates: {margins: {install-failed: 0.05, error: 0.2}}\n"
+    )
     explained = ask("rollout", "plan", "--explain", plan, "--release", release["release_id"])
-    assert (explained["sku"], explained["robots"]) == ("knee", 3)
+    assert (explained["sku"], explained["robots"], explained["warnings"]) == ("knee", 3, [])
     assert [(it["name"], it["new"], it["ends_after_s"]) for it in explained["phases"]] == [
         ("some", 1, 3600),
         ("all", 2, 10800),
     ]
     shown = operate("rollout", "plan", "--explain", plan, "--sku", "knee").stdout
-    for words in ("The fleet has 3 robots of sku knee", "install-failed", "ENDS AFTER"):
+    accepted = "By its margins the plan accepts: install-failed 5 % of updates, error 20 % more."
+    for words in ("The fleet has 3 robots of sku knee", "install-failed", "ENDS AFTER", accepted):
         assert words in shown
+    plan.write_text("phases: [{name: all, percent: 100}]\n")
+    plain = operate("rollout", "plan", "--explain", plan, "--sku", "knee").stdout
+    assert "margins" not in plain and "What is usual in this fleet is not looked at" in plain
     assert operate("rollout", "plan", "--explain", plan).error_code == "refused-usage"
     assert operate("rollout", "plan", "--explain", plan, "--release", "none").error_code == "not-found-release"
 
@@ -246,6 +253,25 @@ def test_a_robot_is_pinned_and_placed_by_commands(ask: Run, operate: Run) -> Non
     assert operate("robot", "pins").stdout == "No robot is pinned.\n"
     assert operate("robot", "time-zone", "fin-1", "Asia/Tokyo").stdout == "Robot fin-1 goes by Asia/Tokyo.\n"
     assert operate("robot", "time-zone", "fin-1", "Mars").error_code == "refused-time-zone"
+
+
+def test_one_robot_gets_a_release_by_a_command_and_a_pinned_one_does_not(publish: Run, ask: Run, operate: Run) -> None:
+    ask("robot", "add", "jaw-1", "--sku", "jaw")
+    ask("robot", "add", "jaw-2", "--sku", "jaw")
+    release_id = publish("jaw", "0.2.1")["release_id"]
+    told = operate("robot", "install", "jaw-1", release_id, "--reason", "trial in the lab").stdout
+    rollout_id = told.split()[1]
+    assert "offers 0.2.1 to jaw-1 alone" in told and f"surefoot rollout status {rollout_id}" in told
+    status = ask("rollout", "status", rollout_id)
+    assert (status["only_robot_id"], status["force"], status["reason"]) == ("jaw-1", False, "trial in the lab")
+    assert status["waiting"]["without_offer"] == 1
+    assert "jaw-1 alone, a jaw" in operate("rollout", "status", rollout_id).stdout
+    ask("robot", "pin", "jaw-2", "--reason", "on loan")
+    refused = operate("robot", "install", "jaw-2", release_id, "--reason", "trial")
+    assert refused.error_code == "refused-pin-state" and "on loan" in refused.stderr
+    ask("robot", "unpin", "jaw-2")
+    assert ask("rollout", "start", release_id, "--force")["force"]
+    assert not ask("rollout", "start", release_id)["force"]
 
 
 def test_a_robot_is_enrolled_once_and_its_token_is_its_own(ask: Run, operate: Run, tmp_path: Path) -> None:

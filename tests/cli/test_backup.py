@@ -234,6 +234,20 @@ def test_a_backup_is_never_overwritten(surefoot: Run, stopped: tuple[Path, Path]
     assert outcome.error_code == "refused-backup-exists"
 
 
+def test_a_place_that_cannot_be_written_to_is_named(
+    surefoot: Run, stopped: tuple[Path, Path], backup: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    data_dir, _ = stopped
+    for outcome in (
+        surefoot("backup", "--data", data_dir, "--output", file / "below"),
+        surefoot("restore", backup, "--data", file / "below"),
+    ):
+        assert (outcome.code, outcome.error_code) == (1, "refused-file-unwritable")
+        assert "Not a directory" in outcome.stderr
+
+
 def test_a_directory_that_holds_anything_is_left_alone(surefoot: Run, backup: Path, tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     taken.mkdir()

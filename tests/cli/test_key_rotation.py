@@ -1,5 +1,6 @@
 """A key rotated as an operator would, through nothing but commands, on a server that is killed between them."""
 
+import json
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -103,9 +104,13 @@ def test_a_key_is_rotated_from_the_theft_to_the_erased_file_whenever_the_server_
     image = an_image(surefoot, tmp_path, old, "0.2.2")
     transit = ["key", "rotate", "--image", image, "--sku", "arm", "--old-key", f"file:{old}"]
     assert operate(*transit[:-2], "--old-key", f"file:{new}").error_code == "refused-transition"
-    assert ask(*transit)["step"] == "verify"
+    assert operate(*transit, "--version-floor", "0.2").error_code == "refused-version-format"
+    assert ask(*transit, "--protocol", 2, "--version-floor", "0.2.1")["step"] == "verify"
     die()
     [transition] = ask(*transit)["transitions"]
+    [released] = [one for one in ask("release", "list")["releases"] if one["release_id"] == transition["release_id"]]
+    said = json.loads(released["manifest"]["payload"])
+    assert (said["protocol"], said["version_floor"]) == (2, "0.2.1")
     ask("rollout", "start", transition["release_id"], "--internal", "arm-001", "--internal", "arm-002")
     assert [robots.report(robot_id, old_id) for robot_id in ROBOTS] == ["0.2.2", "0.2.2"]
 

@@ -1,3 +1,4 @@
+import errno
 import json
 import subprocess
 import sys
@@ -67,6 +68,17 @@ def test_a_bug_is_one_line_and_says_how_to_see_more(
     outcome = surefoot("robot")
     assert (outcome.code, outcome.error_code) == (70, "unexpected")
     assert "division by zero" in outcome.stderr and "surefoot --debug robot" in outcome.stderr
+
+
+def test_a_place_that_cannot_be_used_is_no_bug(
+    surefoot: Callable[..., Any], noun_that_raises: Callable[[BaseException], None]
+) -> None:
+    noun_that_raises(PermissionError(errno.EACCES, "Permission denied", "/root/fleet"))
+    outcome = surefoot("robot")
+    assert (outcome.code, outcome.error_code) == (1, "refused-file-unwritable")
+    assert outcome.stderr.startswith("error: Cannot use /root/fleet: Permission denied.")
+    noun_that_raises(OSError(errno.EBADF, "Bad file descriptor"))
+    assert surefoot("robot").error_code == "unexpected"
 
 
 def test_debug_shows_the_traceback_of_a_bug(

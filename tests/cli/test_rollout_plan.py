@@ -4,9 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from surefoot.cli.rollout_plan import read_plan
+from support import code_of
+from surefoot.cli.client import OperatorClient
+from surefoot.cli.rollout_plan import _size, read_plan
 from surefoot.rollout.plan import default_plan
 from surefoot.rollout.plan_format import plan_from_object, plan_to_object
 from surefoot.wire.errors import Refused
@@ -63,3 +66,21 @@ def test_what_the_yaml_reader_stumbles_over_is_refused(tmp_path: Path, value: st
         read_plan(path)
     assert caught.value.code == "refused-plan-format"
     assert plan_to_object(default_plan())["capacity"] == 1000
+
+
+def test_a_plan_is_explained_for_any_release_however_many_came_since() -> None:
+    """Where its sku is meant, a release on the last page is found like one on the first."""
+    releases = [{"release_id": f"r-{number}", "sku": "knee" if number else "hip"} for number in reversed(range(1200))]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/fleet-metrics"):
+            return httpx.Response(200, json={"versions": {"hip": {"0.2.0": 3}, "knee": {"0.2.0": 5}}})
+        ids, limit = [release["release_id"] for release in releases], int(request.url.params.get("limit", 100))
+        first = ids.index(request.url.params["after"]) + 1 if "after" in request.url.params else 0
+        page = releases[first : first + limit]
+        following = page[-1]["release_id"] if len(page) == limit else None
+        return httpx.Response(200, json={"releases": page, "next_after": following})
+
+    operator = OperatorClient(httpx.Client(base_url="https://fleet.test", transport=httpx.MockTransport(answer)))
+    assert _size(operator, "r-0", None) == ("hip", 3)
+    assert code_of(lambda: _size(operator, "none", None)) == "not-found-release"

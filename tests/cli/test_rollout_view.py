@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from surefoot.cli.rollout_view import line_of, span_text, view
+from surefoot.cli.rollout_view import line_of, view
 from surefoot.rollout.plan import default_plan
 from surefoot.rollout.plan_format import plan_to_object
 
@@ -40,7 +40,7 @@ def test_the_view_tells_all_a_person_asks() -> None:
     for words in (
         "0.2.1 to standard  running",
         "canary 10 %",
-        "24 h of 48 h",
+        "1 d of 2 d",
         "24 h, needs approval",
         "2 of 12 updated robots reported an error",
         "installed 45",
@@ -115,9 +115,10 @@ def test_piped_it_is_one_line() -> None:
     assert line_of(ROLLOUT | {"counts": {}, "reason": "So."}, WAITING | {"groups": []}).endswith("So. (nobody yet)")
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(-5, "0 min"), (59, "1 min"), (3600, "1 h"), (86400, "1 d"), (97200, "1 d 3 h"), (5430, "1 h 30 min")],
-)
-def test_a_span_is_said_as_a_person_says_it(seconds: float, text: str) -> None:
-    assert span_text(seconds) == text
+def test_other_rollouts_of_the_sku_are_told_where_they_may_have_its_robots() -> None:
+    other = {"rollout_id": "01K", "version": "0.2.2", "state": "paused", "meaning": "Newer, and takes no robot."}
+    newer = shown(ROLLOUT | {"beside": [other | {"is_newer": True}]}, width=120)
+    assert "Beside it: rollout 01K, 0.2.2, paused. Newer, and takes no robot." in newer
+    assert "Beside it" not in shown(ROLLOUT | {"beside": [other | {"is_newer": False}]})
+    assert "Beside it" in shown(ROLLOUT | {"beside": [other | {"is_newer": False, "state": "running"}]})
+    assert "Beside it" not in shown()

@@ -33,7 +33,9 @@ class Server:
 
 def test_each_change_is_a_line_and_a_countdown_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     server = Server(
-        {"reason": "Soaks for another 60 s."},
+        {"reason": "Soaks for another 1 d 4 h."},
+        {"reason": "Soaks for another 1 d."},
+        {"reason": "Soaks for another 2 h 59 min."},
         {"reason": "Soaks for another 58 s."},
         {"reason": "Soaks for another 56 s.", "counts": {"installed": 46}},
         {"state": "finished", "reason": "Stable."},
@@ -41,11 +43,11 @@ def test_each_change_is_a_line_and_a_countdown_is_none(capsys: pytest.CaptureFix
     server.run()
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" (")[0] for line in lines] == [
-        "running, phase canary: Soaks for another 60 s.",
+        "running, phase canary: Soaks for another 1 d 4 h.",
         "running, phase canary: Soaks for another 56 s.",
         "finished, phase canary: Stable.",
     ]
-    assert server.pauses == [EVERY_S] * 3
+    assert server.pauses == [EVERY_S] * 5
 
 
 def test_programs_get_one_object_for_each_change(capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,4 +78,4 @@ def test_on_a_terminal_one_view_is_kept_up_to_date(
     monkeypatch.setenv("TERM", "xterm")
     Server(None, {}, None, {"state": "finished", "reason": "Stable."}).run()
     out = capsys.readouterr().out
-    assert "24 h of 48 h" in out and "Stable." in out
+    assert "1 d of 2 d" in out and "Stable." in out

@@ -12,6 +12,8 @@ FLEET: dict[str, Any] = {
     "updates_ended": 1250,
     "success_rate": 0.998,
     "rollback_rate": 0.016,
+    "downloads": 1240,
+    "mean_download_s": 41.0,
     "mean_install_s": 95.0,
     "whole_fleet_s": 4.5 * 86400,
     "versions": {"standard": {"0.2.0": 500, "0.2.1": 1500}, "heavy": {"unknown": 2}},
@@ -28,6 +30,9 @@ INCIDENT = {"incident_id": "01H-2", "rollout_id": "01H", "opened_at_s": 0.0, "re
 CLOSED = INCIDENT | {"incident_id": "01D-4", "rollout_id": "01D", "reason": "Old news.", "is_open": False}
 
 
+BROKER = {"state": "away", "robot_url": "mqtts://fleet.example:8883", "password_url": "mqtts://fleet.example:8884"}
+
+
 class Server:
     """A server with these rollouts and incidents; it tells of gates only where one rollout is asked for."""
 
@@ -35,11 +40,17 @@ class Server:
         self.fleet = FLEET
         self.rollouts = [RUNNING, HALTED, DONE]
         self.incidents = [INCIDENT, CLOSED]
+        self.broker: dict[str, Any] = BROKER
+        self.metadata: list[dict[str, Any]] = []
 
     def get(self, path: str) -> Any:
         match path.removeprefix("/api/v1/").split("/"):
             case ["fleet-metrics"]:
                 return self.fleet
+            case ["metadata"]:
+                return {"set_up": bool(self.metadata), "documents": self.metadata}
+            case ["broker"]:
+                return self.broker
             case ["rollouts"]:
                 return {"rollouts": [rollout | {"gates": None} for rollout in self.rollouts]}
             case ["incidents"]:
@@ -83,7 +94,8 @@ def test_the_fleet_is_told_with_its_figures_and_their_targets(surefoot: Run, ser
         "heavy unknown 2 under 0.1 %",
         "succeeded 99.8 % of 1,250 updates over 99 % met",
         "rolled back 1.6 % of 1,250 updates under 1 % missed",
-        "time to install 1 min - -",
+        "download time 41 s, mean of 1,240 downloads - -",
+        "time to install 95 s - -",
         "time to all robots 4 d 12 h the default plan soaks 4 d -",
     ):
         assert line in lines, line
@@ -102,6 +114,21 @@ def test_rollouts_under_way_come_with_phase_and_the_gates_sentence(surefoot: Run
     assert "0.2.2 to standard Smoke. (45 installed, 4 downloading, 1 rolled_back)" in lines
     said = next(line for line in lines if line.startswith("0.2.1 to standard"))
     assert f"Gates: {GATES['sentence']} (45 installed" in said
+
+
+def test_the_broker_is_told_with_its_addresses_and_whether_the_server_is_there(surefoot: Run, server: Server) -> None:
+    assert "MQTT broker away, mqtts://fleet.example:8883, mqtts://fleet.example:8884" in told(surefoot)
+    server.broker = {"state": "none", "robot_url": None, "password_url": None}
+    assert "MQTT broker none" in told(surefoot)
+
+
+def test_metadata_that_ends_soon_is_told_with_what_to_do(surefoot: Run, server: Server) -> None:
+    lasting, ending = (
+        {"role": role, "expires_at_s": 0.0, "renew_soon": role == "targets"} for role in ("root", "targets")
+    )
+    server.metadata = [lasting, ending]
+    assert told(surefoot)[-1] == "Metadata targets expires 1970-01-01 00:00:00Z: surefoot trust renew targets"
+    assert not any("root expires" in line for line in told(surefoot))
 
 
 def test_a_way_back_is_called_one(surefoot: Run, server: Server) -> None:
@@ -126,10 +153,11 @@ def test_an_empty_fleet_says_what_to_do_next(surefoot: Run, server: Server) -> N
 
 
 def test_what_nothing_tells_yet_is_neither_met_nor_missed(surefoot: Run, server: Server) -> None:
-    rates = dict.fromkeys(("success_rate", "rollback_rate", "mean_install_s", "whole_fleet_s"))
-    server.fleet = FLEET | rates | {"updates_ended": 0}
+    rates = dict.fromkeys(("success_rate", "rollback_rate", "mean_download_s", "mean_install_s", "whole_fleet_s"))
+    server.fleet = FLEET | rates | {"updates_ended": 0, "downloads": 0}
     lines = told(surefoot)
     assert "succeeded not known yet over 99 % -" in lines
+    assert "download time not known yet - -" in lines
     assert "time to install not known yet - -" in lines
 
 
@@ -144,6 +172,8 @@ def test_check_leaves_with_exit_code_1_while_an_incident_is_open(surefoot: Run, 
 def test_programs_get_the_fleet_what_is_under_way_and_what_is_wrong(surefoot: Run, server: Server) -> None:
     assert surefoot("status", "--json").json == {
         "fleet": FLEET,
+        "broker": BROKER,
+        "metadata": [],
         "rollouts": [HALTED, RUNNING],
         "incidents": [INCIDENT],
     }

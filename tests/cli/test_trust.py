@@ -115,3 +115,46 @@ def test_what_is_no_document_is_not_signed(surefoot: Run, keys: dict[str, Path],
     path = tmp_path / "strange.json"
     path.write_text(json.dumps({"signed": {}, "signatures": []}))
     assert surefoot("trust", "sign", path, "--key", keys["root-a"]).error_code == "refused-metadata-format"
+
+
+def test_a_server_that_was_broken_into_gets_a_new_key_of_its_own_and_a_root_that_names_it(
+    surefoot: Run, keys: dict[str, Path], tmp_path: Path
+) -> None:
+    with LiveServer(tmp_path / "robbed" / "data") as server:
+
+        def operate(*words: object) -> Any:
+            return surefoot(*words, "--data", server.data_dir)
+
+        def replace(key: str) -> Any:
+            return operate("trust", "replace-server-key", "--root-key", keys[key], "--output", tmp_path / "next")
+
+        assert replace("root-a").error_code == "refused-metadata-missing"
+        init = ["trust", "init", "--root-key", keys["root-a"], "--targets-key", keys["release-a"]]
+        operate(*init, "--output", tmp_path / "first")
+        assert operate("trust", "publish", tmp_path / "first").code == 0
+        stolen = operate("trust", "show", "--json").json["online_key_id"]
+        assert replace("root-a").error_code == "refused-metadata-key", "the server has no other key yet"
+
+        server.stop()
+        (server.data_dir / "metadata.pem").unlink()
+        server.start()
+        shown = operate("trust", "show")
+        assert "Next: surefoot trust replace-server-key" in shown.stdout
+        renewal = ["trust", "renew", "targets", "--key", keys["release-a"], "--output", tmp_path / "targets.json"]
+        operate(*renewal)
+        refused = operate("trust", "publish", tmp_path / "targets.json")
+        assert refused.error_code == "refused-metadata-key", "nothing is signed by a key that no root names"
+
+        assert replace("stranger").error_code == "refused-metadata-signature"
+        assert replace("root-a").code == 0
+        after = operate("trust", "publish", tmp_path / "next" / "root.json", "--json").json
+        own = after["online_key_id"]
+        assert own != stolen
+        assert {shown["role"]: (shown["version"], shown["key_ids"] == [own]) for shown in after["documents"]} == {
+            "root": (2, False),
+            "targets": (1, False),
+            "snapshot": (2, True),
+            "timestamp": (2, True),
+        }
+        assert "replace-server-key" not in operate("trust", "show").stdout
+        assert operate("trust", "publish", tmp_path / "targets.json").code == 0

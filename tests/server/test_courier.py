@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from https_receiver import HttpsReceiver, Received
+from https_receiver import HttpsReceiver
 from live_server import LiveServer
 from server_bench import NOW_S, Bench, build
 from support import code_of
@@ -26,6 +26,7 @@ from surefoot.server.services import Services
 from surefoot.server.settings import load_settings
 from surefoot.server.webhooks import Post, Sender
 from surefoot.signing.signers import FileSigner
+from surefoot.sim.https_receiver import Received
 from surefoot.wire.errors import Interrupted, Refused
 
 SECRET = "the webhook's secret"

@@ -24,7 +24,7 @@ from surefoot.fleet.rollout_history import RolloutChange
 from surefoot.fleet.webhooks import Event, add_webhook
 from surefoot.rollout.metrics import Metric
 from surefoot.rollout.plan import Phase
-from surefoot.server.engine import Engine, run_engine
+from surefoot.server.engine import TURN_S, Engine, run_engine
 from surefoot.server.leadership import Leadership
 from surefoot.server.services import Services
 from surefoot.server.settings import load_settings
@@ -45,6 +45,14 @@ class Clock:
         self.now_s = now_s
 
     def __call__(self) -> float:
+        return self.now_s
+
+
+class SlowLooks(Clock):
+    """A clock by which whatever lies between two looks at it takes a whole turn."""
+
+    def __call__(self) -> float:
+        self.now_s += TURN_S
         return self.now_s
 
 
@@ -192,7 +200,8 @@ def test_a_tick_that_fails_is_logged_and_followed_by_the_next(
             await engine
 
     asyncio.run(until_the_second_tick())
-    assert "tick-failed" in caplog.text
+    [told] = [record.getMessage() for record in caplog.records if "tick-failed" in record.getMessage()]
+    assert "interrupted-store" in told and "The disk is full" in told, "once for an outage, and without a traceback"
 
 
 def test_of_two_processes_one_leads_and_the_other_waits(bench: Bench, new_store: Callable[[], Store]) -> None:
@@ -250,6 +259,28 @@ def test_a_leader_that_slept_through_its_lease_finds_out_and_writes_nothing(
         assert halted_once(store, rollout)[0] is RolloutState.HALTED
 
     asyncio.run(story())
+
+
+def test_a_tick_that_takes_long_looks_at_all_rollouts_and_lets_others_write_in_between(bench: Bench) -> None:
+    now_s, looked_at = bench.services.now_s(), []
+
+    class Watched(MemoryStore):
+        def submit(self, work: Callable[[Rows], T], *, about: str | None = None) -> "Future[T]":
+            future = super().submit(work, about=about)
+            rollouts = self.read(lambda rows: rows.find(Rollout))
+            looked_at.append(sum(rollout.looked_at_s == now_s for rollout in rollouts))
+            return future
+
+    async def story() -> None:
+        store = Watched()
+        fleet = FleetCase(run=lambda work: store.submit(work).result(), now_s=now_s - 1)
+        fleet.enrol()
+        for version in ("0.2.1", "0.2.2", "0.2.3"):
+            fleet.start(version)
+        await steps(Engine(process(bench, store), SlowLooks()), Clock(), 2)
+
+    asyncio.run(story())
+    assert {0, 1, 2, 3} <= set(looked_at)
 
 
 def test_a_leader_that_stops_in_order_leaves_the_lease_free(bench: Bench, new_store: Callable[[], Store]) -> None:

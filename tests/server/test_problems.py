@@ -29,6 +29,16 @@ def test_the_status_says_who_must_act(error: SurefootError, status: int) -> None
     assert status_of(error) == status
 
 
+@pytest.mark.parametrize("kind", [Interrupted, Damaged])
+def test_strangers_do_not_hear_where_the_database_is(kind: type[SurefootError]) -> None:
+    code = "interrupted-store" if kind is Interrupted else "damaged-store"
+    said = 'connection failed: connection to server at "10.0.0.5", port 5432 failed: Connection refused'
+    for message in (f"The database did not answer: see to it and retry. {said}", "The database did not answer: retry."):
+        told = problem_of(kind(code, message), "GET /readyz").body
+        assert b"10.0.0.5" not in told and b"5432" not in told
+        assert b"The database did not answer" in told and b"retry. The server's log says more." in told
+
+
 def test_the_problem_type_ends_in_the_code() -> None:
     response = problem_response(Refused("refused-signature", "No key signed it: sign it."))
     assert response.headers[b"content-type"] == b"application/problem+json"

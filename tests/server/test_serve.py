@@ -1,4 +1,5 @@
 import base64
+import errno
 import http.client
 import json
 import os
@@ -16,6 +17,7 @@ from support import code_of
 from surefoot.server.serve import FleetServer
 from surefoot.server.settings import load_settings
 from surefoot.signing.signers import FileSigner
+from surefoot.wire.errors import Refused
 
 
 def enrol(server: LiveServer, robot_id: str) -> str:
@@ -131,6 +133,35 @@ def test_a_second_server_on_the_same_data_is_refused(live: LiveServer) -> None:
 def test_a_taken_port_is_refused(live: LiveServer, tmp_path: Path) -> None:
     second = FleetServer(load_settings(data_dir=tmp_path / "data", port=urlsplit(live.url).port))
     assert code_of(second.run) == "refused-address"
+
+
+def test_a_data_directory_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    for data_dir in (file, file / "below"):
+        assert code_of(FleetServer(load_settings(data_dir=data_dir, port=0)).run) == "refused-file-unwritable"
+
+
+def test_a_disk_that_is_full_at_the_start_is_said_to_be_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("surefoot.server.certificates.write_atomically", full)
+    with pytest.raises(Refused, match="No space left on device") as caught:
+        FleetServer(load_settings(data_dir=tmp_path / "data", port=0)).run()
+    assert caught.value.code == "refused-file-unwritable"
+
+
+@pytest.mark.parametrize("name", ["factory_ca", "broker_ca", "broker_certificate"])
+def test_a_setting_that_names_no_certificate_stops_the_start_and_is_named(tmp_path: Path, name: str) -> None:
+    nonsense = tmp_path / "nonsense.pem"
+    nonsense.write_text("nonsense")
+    for path in (nonsense, tmp_path / "gone.pem"):
+        given: dict[str, Any] = {name: path}
+        with pytest.raises(Refused, match=f"The setting {name} ") as caught:
+            FleetServer(load_settings(data_dir=tmp_path / "data", port=0, **given)).run()
+        assert caught.value.code == "refused-settings"
+    assert not (tmp_path / "data").exists()
 
 
 def test_server_json_tells_where_it_listens(live: LiveServer) -> None:

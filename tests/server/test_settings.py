@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from surefoot.server.settings import load_settings
+from surefoot.server.settings import load_settings, unknown_variables
 from surefoot.wire.errors import Refused
 
 SECRET = "postgresql://surefoot:hunter2@db/fleet"
@@ -10,7 +10,7 @@ SECRET = "postgresql://surefoot:hunter2@db/fleet"
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SUREFOOT_CONFIG", "SUREFOOT_PORT", "SUREFOOT_DATA_DIR"):
+    for name in ("SUREFOOT_CONFIG", "SUREFOOT_PORT", "SUREFOOT_DATA_DIR", "SUREFOOT_BROKER"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -55,8 +55,34 @@ def test_no_refusal_repeats_a_value(tmp_path: Path) -> None:
     assert "hunter2" not in refusal(config(tmp_path, f"port = '{SECRET}'\n")).message
 
 
+def test_how_devices_get_images_is_checked_where_it_stands(tmp_path: Path) -> None:
+    path = config(tmp_path, "port = 1\naws_delivery = 'arm=HTTP,camera=FTP'\n")
+    message = refusal(path).message
+    assert f"{path}, line 2: aws_delivery" in message and "part 2 must end in MQTT, HTTP or MQTT+HTTP" in message
+    assert "FTP" not in message
+
+
 def test_a_wrong_variable_is_named_although_the_file_is_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUREFOOT_PORT", "seventy")
     message = refusal(config(tmp_path, "port = 1\n")).message
     assert "port" in message
     assert "server.toml" not in message
+
+
+def test_what_a_setting_takes_is_said_in_words(tmp_path: Path) -> None:
+    for text, words in (
+        ("hst = 1", "there is no such setting"),
+        ("broker = 'mqtt://x'", "none goes without, and mqtts://HOST:PORT is one that runs elsewhere"),
+        ("public_url = 'http://x'", "https://HOST:PORT under which robots reach the server"),
+        ("proxy_addresses = '10.0.0.1,hunter2'", "one of them is no address and no network"),
+    ):
+        message = refusal(config(tmp_path, text)).message
+        assert words in message and "line 1" in message
+        assert "pattern" not in message and "hunter2" not in message and "Value error" not in message
+
+
+def test_a_mistyped_variable_is_found_and_those_of_commands_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = unknown_variables()
+    for name in ("SUREFOOT_PRT", "surefoot_host", "SUREFOOT_TOKEN_FILE", "SUREFOOT_SERVER", "SUREFOOTED"):
+        monkeypatch.setenv(name, "1")
+    assert set(unknown_variables()) - set(before) == {"SUREFOOT_PRT"}

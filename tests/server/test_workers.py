@@ -111,6 +111,7 @@ def test_a_server_whose_workers_cannot_start_says_so_and_ends(tmp_path: Path) ->
     assert server.process.returncode == 1
     assert "damaged-store" in log
     assert "interrupted-worker" in log
+    assert "Fatal" not in log, "a worker that ends by itself ends in order"
 
 
 def test_all_workers_see_one_operator_token(server: ServerProcess) -> None:

@@ -94,7 +94,13 @@ def enable(operator: "OperatorClient", name: Name, reason: Reason = None, as_jso
     output.show(answer, as_json, f"{name} is enabled.")
 
 
-@app.command(epilog=example("surefoot account passwd anna", "surefoot account passwd anna --own --token-file my.token"))
+@app.command(
+    epilog=example(
+        "surefoot account passwd anna",
+        "surefoot account passwd anna --revoke-tokens",
+        "surefoot account passwd anna --own --token-file my.token",
+    )
+)
 @with_operator
 def passwd(
     operator: "OperatorClient",
@@ -102,13 +108,20 @@ def passwd(
     own: Annotated[
         bool, typer.Option("--own", help="It is your own and you are no admin: ask for the one you have first.")
     ] = False,
+    revoke_tokens: Annotated[
+        bool, typer.Option("--revoke-tokens", help="End the account's tokens as well, for good.")
+    ] = False,
     password_stdin: FromStdin = False,
     as_json: AsJson = False,
 ) -> None:
-    """Change an account's password; all its sessions end."""
-    body = {"current_password": current_password(password_stdin)} if own else {}
-    answer = operator.post(_path(name, "password"), {**body, "password": new_password(password_stdin)})
-    output.show(answer, as_json, f"{name} has another password; its sessions have ended.")
+    """Change an account's password; all its sessions end, and its tokens if that is asked for."""
+    body: dict[str, Any] = {"current_password": current_password(password_stdin)} if own else {}
+    body |= {"password": new_password(password_stdin), "revoke_tokens": revoke_tokens}
+    answer = operator.post(_path(name, "password"), body)
+    count = answer["active_tokens"]
+    kept = [f"Its tokens stay valid, {count} of them: see `surefoot token list`, or --revoke-tokens."] if count else []
+    ended = "its sessions and tokens have ended" if revoke_tokens else "its sessions have ended"
+    output.show(answer, as_json, f"{name} has another password; {ended}.", *kept)
 
 
 def _path(name: str, change: str) -> str:

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from surefoot.cli import output
-from surefoot.cli.files import read_file
 from surefoot.cli.noun import example, noun
 from surefoot.cli.options import AsJson
+from surefoot.shell.files import read_file
 from surefoot.wire.errors import Refused
 
 DEFAULT_DIRECTORY = Path("var/agent")
@@ -29,7 +29,10 @@ app = noun("Run the agent that updates one robot.")
     epilog=example(
         "surefoot agent init --robot-id robot-001 --sku standard --server https://127.0.0.1:8443"
         " --ca var/surefoot/tls/ca.pem --token-file robot-001.token --trust key.pem.pub.der"
-        " --image firmware-0.2.0.bin --version 0.2.0"
+        " --image firmware-0.2.0.bin --version 0.2.0",
+        "surefoot agent init --robot-id thing-001 --sku standard"
+        " --server aws-iot://EXAMPLE-ats.iot.eu-central-1.amazonaws.com --ca AmazonRootCA1.pem"
+        " --certificate-file thing-001.pem --trust key.pem.pub.der --image firmware-0.2.0.bin --version 0.2.0",
     )
 )
 def init(
@@ -37,7 +40,9 @@ def init(
     *,
     robot_id: Annotated[str, typer.Option("--robot-id", help="The id it was enrolled with.")],
     sku: Annotated[str, typer.Option("--sku", help="Its hardware type.")],
-    server: Annotated[str, typer.Option("--server", help="Address of its server, https://…")],
+    server: Annotated[
+        str, typer.Option("--server", help="Address of its server, https://…, or of AWS IoT Core, aws-iot://…")
+    ],
     trust: Annotated[
         list[Path],
         typer.Option("--trust", metavar="<path>", help="Public key (DER) whose images it installs; repeatable."),

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import httpx
 
-from surefoot.cli.files import read_file
+from surefoot.shell.files import read_file
 from surefoot.wire.errors import Interrupted, Refused
 
 SERVER_FILE = "server.json"

@@ -6,12 +6,14 @@ from pathlib import Path
 from surefoot.wire.errors import Refused
 
 
-def read_file(path: Path) -> bytes:
-    """Return the file's bytes; raise `Refused` (`refused-file-unreadable`)."""
+def write_file(path: Path, data: bytes) -> Path:
+    """Write a file, with the folder it is in, and return its path; raise `Refused` (`refused-file-unwritable`)."""
     try:
-        return path.read_bytes()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
     except OSError as error:
-        raise Refused("refused-file-unreadable", f"Cannot read {path}: {error.strerror}.") from error
+        raise Refused("refused-file-unwritable", f"Cannot write {path}: {error.strerror}.") from error
+    return path
 
 
 def write_new_secret(path: Path, data: bytes) -> None:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from surefoot.cli import image_delta, output
-from surefoot.cli.files import read_file
 from surefoot.cli.noun import example, noun
 from surefoot.cli.options import AsJson
 from surefoot.cli.signers import Key, open_key
+from surefoot.shell.files import read_file
 from surefoot.wire.errors import Refused
 
 if TYPE_CHECKING:

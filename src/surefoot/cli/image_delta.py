@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from surefoot.cli import output
-from surefoot.cli.files import read_file
 from surefoot.cli.noun import example
 from surefoot.cli.options import AsJson
+from surefoot.shell.files import read_file
 
 EPILOG = example("surefoot image delta --from robot-0.2.0.img --to robot-0.2.1.img --output 0.2.0-to-0.2.1.delta")
 

@@ -47,6 +47,13 @@ def rotate(
     ] = None,
     sku: Annotated[str | None, typer.Option("--sku", help="Hardware type the image is made for.")] = None,
     version: Annotated[str | None, typer.Option("--version", help="For a file that names no version itself.")] = None,
+    version_floor: Annotated[
+        str | None,
+        typer.Option("--version-floor", help="Lowest version a robot accepts once it has confirmed the image."),
+    ] = None,
+    protocol: Annotated[
+        int | None, typer.Option("--protocol", help="Protocol the image speaks with its companion.", min=0)
+    ] = None,
     targets_keys: Annotated[
         list[str] | None, typer.Option("--targets-key", metavar="URI", help="Key that signs the metadata now.")
     ] = None,
@@ -68,7 +75,8 @@ def rotate(
     if image is not None and rotation["new_key"] is not None:
         if sku is None or old_key is None:
             raise Refused("refused-usage", "A transition release needs --image, --sku and --old-key.")
-        steps.publish(operator, rotation, image, sku, version, [old_key, *(targets_keys or ())])
+        manifest = {"version_floor": version_floor, "protocol": protocol}
+        steps.publish(operator, rotation, image, sku, version, [old_key, *(targets_keys or ())], manifest)
         rotation = again(operator, rotation)
     if rotation["step"] in ("transition", "verify") and not waiting(rotation):
         rotation = operator.post(f"{path_of(rotation)}/verify", {})

@@ -1,5 +1,6 @@
 """The `surefoot` command: finds the noun, runs the verb, and turns every failure into one sentence and an exit code."""
 
+import errno
 import shlex
 import sys
 import traceback
@@ -21,6 +22,18 @@ EXIT_USAGE = 2
 EXIT_UNEXPECTED = 70
 EXIT_STOPPED = 130
 
+# What a file system says of a place that a person named.
+NO_BUGS = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.ENOTDIR,
+    errno.EEXIST,
+    errno.EISDIR,
+}
+
 # Said here, so that `surefoot --help` needs no import of what the nouns need.
 NOUNS = {
     "up": "Start the update server.",
@@ -35,6 +48,7 @@ NOUNS = {
     "robot": "Enrol robots and see what they run.",
     "account": "Say who may operate the fleet.",
     "token": "Make and revoke the tokens of accounts.",
+    "webhook": "Tell other programs of rollouts and incidents.",
     "login": "Sign in and keep a token for the other commands.",
     "audit": "See who changed what, and check that the record is whole.",
     "backup": "Copy a server while it runs.",
@@ -104,12 +118,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         output.warn("Stopped.")
         return EXIT_STOPPED
+    except OSError as error:
+        if error.errno not in NO_BUGS or error.filename is None:
+            return _unexpected(error, words, as_json)
+        output.show_error("refused-file-unwritable", f"Cannot use {error.filename}: {error.strerror}.", as_json)
+        return EXIT_FAILED
     except Exception as error:  # noqa: BLE001  # the last line of defence: nobody above this would say what happened
-        if "--debug" in words:
-            traceback.print_exc()
-        remedy = f"this is a bug in Surefoot: run `{shlex.join(['surefoot', '--debug', *words])}` for the traceback"
-        output.show_error("unexpected", f"{type(error).__name__}: {error}; {remedy}.", as_json)
-        return EXIT_UNEXPECTED
+        return _unexpected(error, words, as_json)
+
+
+def _unexpected(error: Exception, words: list[str], as_json: bool) -> int:
+    if "--debug" in words:
+        traceback.print_exception(error)
+    remedy = f"this is a bug in Surefoot: run `{shlex.join(['surefoot', '--debug', *words])}` for the traceback"
+    output.show_error("unexpected", f"{type(error).__name__}: {error}; {remedy}.", as_json)
+    return EXIT_UNEXPECTED
 
 
 def _usage_sentence(error: typer.TyperException) -> str:

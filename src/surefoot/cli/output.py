@@ -7,9 +7,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from surefoot.rollout.durations import duration_text
+from surefoot.rollout.durations import duration_text, span_text
 
-__all__ = ["STYLES", "Table", "cell", "duration_text", "facts", "printable", "show", "show_error", "time_text", "warn"]
+__all__ = [
+    "STYLES",
+    "Table",
+    "cell",
+    "duration_text",
+    "facts",
+    "printable",
+    "show",
+    "show_error",
+    "span_text",
+    "time_text",
+    "warn",
+]
 
 # Statuses and states that ask for a person, that are good, and that are on their way.
 STYLES = {

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from surefoot.cli.files import read_file
+from surefoot.cli.files import write_file
 from surefoot.cli.inspection import look_into
+from surefoot.shell.files import read_file
 from surefoot.signing import manifest as signing
 from surefoot.trust.payload import Payload
 from surefoot.wire.errors import Refused
@@ -134,7 +135,7 @@ def sign_targets(
     if count >= role["threshold"]:
         return document.to_bytes().decode()
     if draft is not None:
-        draft.write_bytes(document.to_bytes())
+        write_file(draft, document.to_bytes())
     remedy = (
         "name a file for it with --metadata" if draft is None else f"have {draft} signed with `surefoot trust sign`"
     )

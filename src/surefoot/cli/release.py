@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from surefoot.cli import output
-from surefoot.cli.files import read_file
 from surefoot.cli.noun import example, noun
 from surefoot.cli.options import AsJson, with_operator
 from surefoot.cli.signers import Key, open_key
+from surefoot.shell.files import read_file
 
 if TYPE_CHECKING:
     from surefoot.cli.client import OperatorClient

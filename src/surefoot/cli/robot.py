@@ -104,10 +104,16 @@ def revoke(
     output.show(answer, as_json, f"Robot {robot_id} has no credentials any more.")
 
 
-@app.command("list", epilog=example("surefoot robot list", "surefoot robot list --status silent --json"))
+@app.command(
+    "list",
+    epilog=example("surefoot robot list", "surefoot robot list arm-0", "surefoot robot list --status silent --json"),
+)
 @with_operator
 def list_robots(
     operator: "OperatorClient",
+    beginning: Annotated[
+        str, typer.Argument(metavar="[BEGINNING]", help="Only robots whose ids begin so.", show_default=False)
+    ] = "",
     status: Annotated[
         Status | None,
         typer.Option("--status", metavar="STATUS", help=f"Only robots with this status: {', '.join(Status)}."),
@@ -115,7 +121,7 @@ def list_robots(
     as_json: AsJson = False,
 ) -> None:
     """List the robots by id: what each runs, what it should run, and how it stands with that."""
-    robots = operator.get_all("/api/v1/robots", "robots")
+    robots = operator.get_all("/api/v1/robots", "robots", beginning=beginning)
     if status is not None:
         robots = [robot for robot in robots if _is(robot, status)]
     rows = [
@@ -130,7 +136,9 @@ def list_robots(
         )
         for robot in robots
     ]
-    empty = f"No robot is {status}." if status else "No robot is enrolled: add one with `surefoot robot add`."
+    empty = "No robot is enrolled: add one with `surefoot robot add`."
+    if beginning or status:
+        empty = f"No robot{' of these' if beginning else ''} is {status}." if status else "No robot's id begins so."
     headings = ("ROBOT", "SKU", "STATUS", "RUNS", "SHOULD RUN", "LAST HEARD", "SILENT SINCE")
     output.show({"robots": robots}, as_json, output.Table(headings, rows, empty=empty))
 

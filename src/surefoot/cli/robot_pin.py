@@ -1,4 +1,4 @@
-"""`surefoot robot pin`, `unpin`, `pins`, `time-zone`: what a person arranges for one robot, whatever rollouts bring."""
+"""`surefoot robot install`, `pin`, `unpin`, `pins`, `time-zone`: what a person arranges for one robot alone."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +18,12 @@ def register(app: typer.Typer) -> None:
     """Add these commands to the noun `robot`."""
     app.command(
         epilog=example(
+            'surefoot robot install robot-007 RELEASE_ID --reason "trial in the lab"',
+            'surefoot robot install robot-007 RELEASE_ID --force --reason "flash was in doubt"',
+        )
+    )(install)
+    app.command(
+        epilog=example(
             'surefoot robot pin robot-007 --reason "on loan to the lab"',
             'surefoot robot pin robot-007 --release RELEASE_ID --reason "last version with the old arm"',
         )
@@ -25,6 +31,28 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=example("surefoot robot unpin robot-007"))(unpin)
     app.command(epilog=example("surefoot robot pins"))(pins)
     app.command("time-zone", epilog=example("surefoot robot time-zone robot-007 Europe/Berlin"))(time_zone)
+
+
+@with_operator
+def install(
+    operator: "OperatorClient",
+    robot_id: RobotId,
+    release_id: Annotated[str, typer.Argument(metavar="RELEASE_ID", help="See `surefoot release list`.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept with its rollout and in the audit log.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Install it once more where the robot runs it already.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a release to one robot alone, by a rollout of its own that ends once the robot has installed it."""
+    body = {"release_id": release_id, "reason": reason, "force": force}
+    rollout = operator.post(f"{_path(robot_id)}/install", body)
+    output.show(
+        rollout,
+        as_json,
+        f"Rollout {rollout['rollout_id']} offers {rollout['version']} to {robot_id} alone, when it asks next.",
+        f"Next: surefoot rollout status {rollout['rollout_id']}",
+    )
 
 
 @with_operator

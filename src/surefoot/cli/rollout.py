@@ -9,8 +9,8 @@ from surefoot.cli import output
 from surefoot.cli.noun import example, noun
 from surefoot.cli.options import AsJson, with_operator
 from surefoot.cli.rollout_plan import plan as plan_command
-from surefoot.cli.rollout_plan import read_plan
-from surefoot.cli.rollout_view import gate_sentence
+from surefoot.cli.rollout_plan import read_plan, warnings_of
+from surefoot.cli.rollout_view import beside_lines
 from surefoot.wire.errors import Refused
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ app.command(
         "surefoot rollout start RELEASE_ID",
         "surefoot rollout start RELEASE_ID --internal robot-001 --internal robot-002",
         "surefoot rollout start RELEASE_ID --plan plan.yaml",
+        "surefoot rollout start RELEASE_ID --force",
     )
 )
 @with_operator
@@ -55,15 +56,21 @@ def start(
             "--internal", metavar="ROBOT_ID", help="Robot that goes first, 24 h before all others; repeatable."
         ),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Robots that run the release already install it once more.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Start bringing a release to all robots of its sku, by the fleet strategy or by a plan of your own."""
-    body = {"release_id": release_id, "plan": _plan(plan, tuple(internal or ()))}
+    body = {"release_id": release_id, "plan": _plan(plan, tuple(internal or ())), "force": force}
+    warnings = warnings_of(operator, release_id)
     rollout = operator.post("/api/v1/rollouts", body)
     output.show(
-        rollout,
+        rollout | {"warnings": warnings},
         as_json,
         f"Started rollout {rollout['rollout_id']}.",
+        *warnings,
+        *beside_lines(rollout),
         f"Next: surefoot rollout status {rollout['rollout_id']}",
     )
 
@@ -107,35 +114,14 @@ def status(
 ) -> None:
     """Show where a rollout stands, why, how many robots have which status, who waits, and who changed what when."""
     from surefoot.cli.client import url_part
+    from surefoot.cli.rollout_status import show_status
     from surefoot.cli.rollout_watch import watch as watch_rollout
 
     if watch:
         watch_rollout(operator, rollout_id, as_json)
         return
     path = f"/api/v1/rollouts/{url_part(rollout_id)}"
-    rollout, waiting = operator.get(path), operator.get(f"{path}/robots/waiting")
-    output.show(
-        rollout | {"waiting": waiting},
-        as_json,
-        output.facts(
-            [
-                ("rollout", rollout["rollout_id"]),
-                ("brings", f"{rollout['version']} to {rollout['sku']} (release {rollout['release_id']})"),
-                ("state", rollout["state"]),
-                ("reason", rollout["reason"]),
-                *([("gates", sentence)] if (sentence := gate_sentence(rollout)) else []),
-                ("started", output.time_text(rollout["started_at_s"])),
-                ("phase", f"{rollout['phase_name']}, open since {output.time_text(rollout['phase_opened_at_s'])}"),
-            ]
-        ),
-        "",
-        _phases(rollout),
-        "",
-        output.Table(("STATUS", "ROBOTS"), list(rollout["counts"].items()), empty="No robot has been offered it yet."),
-        "",
-        *_waiting(waiting),
-        output.Table(("WHEN", "WHO", "WHAT", "WHY"), _changes(rollout)),
-    )
+    show_status(operator.get(path), operator.get(f"{path}/robots/waiting"), as_json)
 
 
 @app.command(epilog=example('surefoot rollout pause ROLLOUT_ID --reason "weekend"'))
@@ -152,11 +138,35 @@ def resume(operator: "OperatorClient", rollout_id: RolloutId, reason: Why, as_js
     _order(operator, rollout_id, "resume", reason, as_json)
 
 
-@app.command(epilog=example('surefoot rollout halt ROLLOUT_ID --reason "two robots lost their arm calibration"'))
+@app.command(
+    epilog=example(
+        'surefoot rollout halt ROLLOUT_ID --reason "two robots lost their arm calibration"',
+        'surefoot rollout halt ROLLOUT_ID --reason "two robots lost their arm calibration" --roll-back',
+    )
+)
 @with_operator
-def halt(operator: "OperatorClient", rollout_id: RolloutId, reason: Why, as_json: AsJson = False) -> None:
-    """Stop a rollout because something is wrong, and open an incident; only a person leads it out again."""
-    _order(operator, rollout_id, "halt", reason, as_json)
+def halt(
+    operator: "OperatorClient",
+    rollout_id: RolloutId,
+    reason: Why,
+    roll_back: Annotated[
+        bool, typer.Option("--roll-back", help="Lead robots that run the release back to what they ran before, too.")
+    ] = False,
+    recall: Annotated[
+        bool, typer.Option("--recall", help="Take the release back for good, too: nobody can download it any more.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before robots are led back or it is recalled.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Stop a rollout because something is wrong, and open an incident; only a person leads it out again.
+
+    A rollout that is halted already may be halted again with --roll-back or --recall, which does that.
+    """
+    from surefoot.cli.rollout_halt import halt as halt_rollout
+
+    halt_rollout(operator, rollout_id, reason, roll_back=roll_back, recall=recall, yes=yes, as_json=as_json)
 
 
 @app.command(
@@ -189,42 +199,6 @@ def _order(operator: "OperatorClient", rollout_id: str, verb: str, reason: str, 
 
     rollout = operator.post(f"/api/v1/rollouts/{url_part(rollout_id)}/{verb}", {"reason": reason})
     output.show(rollout, as_json, f"Rollout {rollout['rollout_id']} is {rollout['state']}.")
-
-
-def _phases(rollout: dict[str, Any]) -> output.Table:
-    phases = rollout["plan"]["phases"]
-    approved = {approval["phase"]: approval["approved_by"] for approval in rollout["approvals"]}
-    rows: list[tuple[Any, ...]] = [
-        (
-            phase["name"],
-            ", ".join(phase["robots"]) or f"{phase['percent']:g} %",
-            output.duration_text(phase["soak_s"]),
-            index <= rollout["phase"],
-        )
-        for index, phase in enumerate(phases)
-    ]
-    headings: tuple[str, ...] = ("PHASE", "WHO", "SOAK", "OPEN")
-    if any(phase["approval"] for phase in phases):
-        headings = (*headings, "APPROVAL")
-        needed = ["needed" if phase["approval"] else None for phase in phases]
-        rows = [(*row, approved.get(index, needed[index])) for index, row in enumerate(rows)]
-    return output.Table(headings, rows)
-
-
-def _waiting(waiting: dict[str, Any]) -> "list[str | output.Table]":
-    if not waiting["groups"]:
-        return []
-    rows = [
-        (group["robots"], group["code"], ", ".join(group["robot_ids"]), group["why"]) for group in waiting["groups"]
-    ]
-    return [output.Table(("WAITING", "CODE", "AMONG THEM", "WHY"), rows), ""]
-
-
-def _changes(rollout: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    return [
-        (output.time_text(change["at_s"]), change["who"], change["action"], change["reason"])
-        for change in rollout["changes"]
-    ]
 
 
 def _plan(path: Path | None, internal: tuple[str, ...]) -> dict[str, Any] | None:

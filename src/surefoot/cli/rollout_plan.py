@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from surefoot.cli import output
-from surefoot.cli.files import read_file
 from surefoot.cli.options import DEFAULT_DATA, AsJson, Ca, Data, Server, TokenFile
+from surefoot.shell.files import read_file
 from surefoot.wire.errors import Refused
 
 if TYPE_CHECKING:
     from surefoot.cli.client import OperatorClient
     from surefoot.rollout.explain import Outlook
     from surefoot.rollout.plan import Phase, Plan
-
-_DAY_S = 86400
 
 
 def plan(
@@ -48,7 +46,8 @@ def plan(
         wanted = read_plan(explain)
         with connect(server=server, token_file=token_file, ca=ca, data=data) as operator:
             found_sku, robots = _size(operator, release_id, sku)
-        _show_outlook(wanted, found_sku, robots, as_json)
+            warnings = [] if release_id is None else warnings_of(operator, release_id)
+        _show_outlook(wanted, found_sku, robots, warnings, as_json)
     elif check is not None:
         _show_check(check, read_plan(check), as_json)
     else:
@@ -96,7 +95,7 @@ def _size(operator: "OperatorClient", release_id: str | None, sku: str | None) -
     """Return the sku that is meant, and how many robots of it the fleet has."""
     versions: dict[str, dict[str, int]] = operator.get("/api/v1/fleet-metrics")["versions"]
     if release_id is not None:
-        releases = operator.get("/api/v1/releases")["releases"]
+        releases = operator.get_all("/api/v1/releases", "releases")
         sku = next((known["sku"] for known in releases if known["release_id"] == release_id), None)
         if sku is None:
             raise Refused("not-found-release", f"There is no release {release_id}: list the releases.")
@@ -108,12 +107,25 @@ def _size(operator: "OperatorClient", release_id: str | None, sku: str | None) -
     return sku, sum(versions.get(sku, {}).values())
 
 
-def _show_outlook(wanted: "Plan", sku: str, robots: int, as_json: bool) -> None:
+def warnings_of(operator: "OperatorClient", release_id: str) -> list[str]:
+    """Return which robots cannot get the release, and why."""
+    from surefoot.cli.client import url_part
+
+    found: list[str] = operator.get(f"/api/v1/releases/{url_part(release_id)}/warnings")["warnings"]
+    return found
+
+
+def _show_outlook(wanted: "Plan", sku: str, robots: int, warnings: list[str], as_json: bool) -> None:
     from surefoot.rollout.explain import USUAL_DEVIATION, USUAL_ONCE_IN_H
     from surefoot.rollout.explain import explain as explain_plan
 
     outlooks = explain_plan(wanted, robots)
-    value = {"sku": sku, "robots": robots, "phases": [_outlook_object(outlook) for outlook in outlooks]}
+    value = {
+        "sku": sku,
+        "robots": robots,
+        "warnings": warnings,
+        "phases": [_outlook_object(outlook) for outlook in outlooks],
+    }
     phases = [
         (
             outlook.phase.name,
@@ -121,7 +133,7 @@ def _show_outlook(wanted: "Plan", sku: str, robots: int, as_json: bool) -> None:
             outlook.new,
             outlook.reached,
             output.duration_text(outlook.phase.soak_s),
-            _days_text(outlook.ends_after_s),
+            output.span_text(outlook.ends_after_s),
             "after approval" if outlook.phase.approval else None,
         )
         for outlook in outlooks
@@ -129,6 +141,7 @@ def _show_outlook(wanted: "Plan", sku: str, robots: int, as_json: bool) -> None:
     output.show(
         value,
         as_json,
+        *warnings,
         f"The fleet has {robots} robots of sku {sku}. About as many of them each phase reaches:",
         "",
         output.Table(("PHASE", "WHO", "NEW", "IN ALL", "SOAK", "ENDS AFTER", "OPENS"), phases),
@@ -139,8 +152,18 @@ def _show_outlook(wanted: "Plan", sku: str, robots: int, as_json: bool) -> None:
         "",
         f"As if a robot usually had each kind of event once in {USUAL_ONCE_IN_H:g} h, and levels differed by "
         f"{USUAL_DEVIATION * 100:.0f} % from robot to robot.",
+        "What is usual in this fleet is not looked at. Where events are more frequent, smaller worsenings are noticed.",
+        *_accepted(wanted),
         "A dash: nothing. Larger phases and longer soaks see more; with no robots left to compare, only ends count.",
     )
+
+
+def _accepted(wanted: "Plan") -> list[str]:
+    from surefoot.rollout.margins import margin_text
+
+    margins = wanted.gates.margins
+    said = ", ".join(f"{metric} {margin_text(metric, margins)}" for metric in margins)
+    return [f"By its margins the plan accepts: {said}."] if margins else []
 
 
 def _outlook_object(outlook: "Outlook") -> dict[str, Any]:
@@ -160,8 +183,3 @@ def _outlook_object(outlook: "Outlook") -> dict[str, Any]:
 def _least_rows(outlooks: "list[Outlook]") -> list[tuple[str | None, ...]]:
     by_phase = [{notice.metric: notice.least for notice in outlook.notices} for outlook in outlooks]
     return [(metric.value, *(known[metric] for known in by_phase)) for metric in by_phase[0]]
-
-
-def _days_text(seconds: float) -> str:
-    days, rest = divmod(seconds, _DAY_S)
-    return f"{days:.0f} d" if days and not rest else output.duration_text(seconds)

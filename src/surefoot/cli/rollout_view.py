@@ -36,9 +36,11 @@ def view(rollout: dict[str, Any], waiting: dict[str, Any], now_s: float, width: 
     parts += [_bar(rollout, waiting, width), _legend(rollout), ""]
     if waiting["groups"]:
         parts += [_groups(waiting), ""]
+    parts += [Text(line, "dim") for line in beside_lines(rollout)]
     if rollout["earliest_end_s"] is not None:
         end_s = rollout["earliest_end_s"]
-        parts.append(Text(f"Ends {output.time_text(end_s)} at the earliest, in {span_text(end_s - now_s)}.", "dim"))
+        ends = f"Ends {output.time_text(end_s)} at the earliest, in {output.span_text(end_s - now_s)}."
+        parts.append(Text(ends, "dim"))
     if trouble:
         parts.append(Text(printable(trouble), "yellow"))
     return Group(*parts)
@@ -52,23 +54,21 @@ def gate_sentence(rollout: dict[str, Any]) -> str | None:
     return str(gates["sentence"])
 
 
+def beside_lines(rollout: dict[str, Any]) -> list[str]:
+    """Return a sentence for each other rollout of the sku that may have robots: the newest open door wins."""
+    return [
+        printable(f"Beside it: rollout {other['rollout_id']}, {other['version']}, {other['state']}. {other['meaning']}")
+        for other in rollout.get("beside") or ()
+        if other["is_newer"] or other["state"] == "running"
+    ]
+
+
 def line_of(rollout: dict[str, Any], waiting: dict[str, Any]) -> str:
     """Return where a rollout stands as one line, for whoever pipes it."""
     counts = ", ".join(f"{count} {status}" for status, count in rollout["counts"].items()) or "nobody yet"
     groups = ", ".join(f"{group['robots']} {group['code']}" for group in waiting["groups"])
     waits = f"; waiting: {groups}" if groups else ""
     return printable(f"{rollout['state']}, phase {rollout['phase_name']}: {rollout['reason']} ({counts}{waits})")
-
-
-def span_text(seconds: float, *, in_days: bool = True) -> str:
-    """Return a span as a person says it, such as `2 d 3 h` or `5 min`."""
-    hours, minutes = divmod(max(0, round(seconds / 60)), 60)
-    days, rest = divmod(hours, 24) if in_days else (0, hours)
-    if days:
-        return f"{days} d {rest} h" if rest else f"{days} d"
-    if not hours:
-        return f"{minutes} min"
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
 def _track(rollout: dict[str, Any], width: int) -> "Table":
@@ -110,9 +110,9 @@ def _phase_name(phase: dict[str, Any], *, is_open: bool) -> "Text":
 def _phase_note(rollout: dict[str, Any], index: int, phase: dict[str, Any]) -> str:
     if index < rollout["phase"] or rollout["state"] == "finished":
         return "passed"
-    soak = output.duration_text(phase["soak_s"])
     if index == rollout["phase"]:
-        return f"{span_text(rollout['soaked_s'], in_days=False)} of {soak}"
+        return f"{output.span_text(rollout['soaked_s'])} of {output.span_text(phase['soak_s'])}"
+    soak = output.duration_text(phase["soak_s"])
     if not phase["approval"]:
         return soak
     approved = {approval["phase"]: approval["approved_by"] for approval in rollout["approvals"]}

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 EVERY_S = 2.0
 _ENDED = ("finished", "halted")
+# A figure, or a span such as `1 d 4 h`.
+_FIGURES = re.compile(r"[0-9.]+(?: (?:d|h|min|s)\b)?(?: [0-9]+ (?:h|min)\b)?")
 
 
 def watch(
@@ -86,5 +88,5 @@ def _watch_live(looks: Iterator[tuple[dict[str, Any] | None, dict[str, Any], str
 def _what_changes(rollout: dict[str, Any], waiting: dict[str, Any]) -> str:
     """Return what is worth a line when it differs: a countdown in the reason alone is not."""
     groups = [(group["code"], group["robots"]) for group in waiting["groups"]]
-    reason = re.sub(r"[0-9.]+", "#", rollout["reason"])
+    reason = _FIGURES.sub("#", rollout["reason"])
     return repr((rollout["state"], rollout["phase"], reason, rollout["counts"], rollout["approvals"], groups))

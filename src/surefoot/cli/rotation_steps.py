@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from surefoot.cli import output
-from surefoot.cli.files import read_file
 from surefoot.cli.key_rotation import key_named, path_of
 from surefoot.cli.signers import ask_new_passphrase, open_key
+from surefoot.shell.files import read_file
 from surefoot.wire.errors import Refused
 
 if TYPE_CHECKING:
@@ -59,20 +59,29 @@ def name_key(operator: "OperatorClient", rotation: Any, uri: str, name: str | No
 
 
 def publish(
-    operator: "OperatorClient", rotation: Any, path: Path, sku: str, version: str | None, keys: list[str]
+    operator: "OperatorClient",
+    rotation: Any,
+    path: Path,
+    sku: str,
+    version: str | None,
+    keys: list[str],
+    says: dict[str, Any],
 ) -> None:
-    """Sign a transition release by the old key, the first of `keys`, and publish it."""
+    """Sign a transition release by the old key, the first of `keys`, and publish it; its manifest `says` that too."""
     import base64
 
     from surefoot.cli.publishing import sign_release, sign_targets
     from surefoot.trust.keys import PublicKey
+    from surefoot.wire.version import Version
 
     data, signers = read_file(path), [open_key(uri) for uri in keys]
     if signers[0].public_key.key_id != rotation["old_key"]["key_id"]:
         detail = f"--old-key is key {signers[0].public_key.short_id}, not the one that is rotated: name that one."
         raise Refused("refused-transition", detail)
     new = PublicKey.from_der(base64.b64decode(rotation["new_key"]["der_base64"]))
-    publication = sign_release(data, signers[0], sku, version, trusted_keys=(new.xy,))
+    if says["version_floor"] is not None:
+        says = {**says, "version_floor": Version.parse(says["version_floor"])}
+    publication = sign_release(data, signers[0], sku, version, trusted_keys=(new.xy,), **says)
     targets = sign_targets(operator, publication, signers, None)
     operator.put_bytes(f"/api/v1/images/{publication.sha256}", data)
     release = operator.post(f"{path_of(rotation)}/transitions", publication.body(targets))

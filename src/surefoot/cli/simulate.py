@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from surefoot.cli import output
-from surefoot.cli.files import read_file
 from surefoot.cli.noun import example, noun
 from surefoot.cli.options import AsJson
 from surefoot.cli.simulate_rollout import show_progress, show_story
+from surefoot.shell.files import read_file
 from surefoot.wire.errors import Damaged
 
 if TYPE_CHECKING:

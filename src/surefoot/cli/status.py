@@ -35,7 +35,7 @@ def status(
     """
     from surefoot.cli.client import url_part
 
-    fleet = operator.get("/api/v1/fleet-metrics")
+    fleet, broker = operator.get("/api/v1/fleet-metrics"), operator.get("/api/v1/broker")
     known = operator.get("/api/v1/rollouts")["rollouts"]
     # A list tells of no gates.
     under_way = [
@@ -44,15 +44,23 @@ def status(
         for rollout in known
         if rollout["state"] == state
     ]
+    metadata = operator.get("/api/v1/metadata")["documents"]
     incidents = [found for found in operator.get("/api/v1/incidents")["incidents"] if found["is_open"]]
     about = {rollout["rollout_id"]: _brings(rollout) for rollout in known}
-    value = {"fleet": fleet, "rollouts": under_way, "incidents": incidents}
-    output.show(value, as_json, *_robots(fleet), *_rollouts(under_way, fleet), "", _incidents(incidents, about))
+    value = {"fleet": fleet, "broker": broker, "metadata": metadata, "rollouts": under_way, "incidents": incidents}
+    blocks = [*_robots(fleet, broker), *_rollouts(under_way, fleet), "", _incidents(incidents, about)]
+    output.show(value, as_json, *blocks, *_metadata(metadata))
     if check and incidents:
         raise typer.Exit(1)
 
 
-def _robots(fleet: dict[str, Any]) -> list[str | output.Table]:
+def _metadata(documents: list[dict[str, Any]]) -> list[str]:
+    """Return a sentence for each document that people must sign anew soon; expired it stops every update."""
+    ending = [(one["role"], output.time_text(one["expires_at_s"])) for one in documents if one["renew_soon"]]
+    return [f"Metadata {role} expires {when}: surefoot trust renew {role}" for role, when in ending]
+
+
+def _robots(fleet: dict[str, Any], broker: dict[str, Any]) -> list[str | output.Table]:
     if not fleet["robots"]:
         return ["No robot is enrolled: invite one with `surefoot robot invite ROBOT_ID --sku SKU`.", ""]
     pairs: list[tuple[str, object]] = [
@@ -60,6 +68,8 @@ def _robots(fleet: dict[str, Any]) -> list[str | output.Table]:
         ("online", f"{words.number(fleet['online'])}, heard within {words.duration(fleet['online_within_s'])}"),
     ]
     pairs += [(name.replace("_", " "), words.number(fleet["statuses"].get(name, 0))) for name in TROUBLES]
+    addresses = [url for url in (broker["robot_url"], broker["password_url"]) if url is not None]
+    pairs.append(("MQTT broker", ", ".join([broker["state"], *addresses])))
     counted = [(count, sku, version) for sku, found in fleet["versions"].items() for version, count in found.items()]
     versions = [
         (sku, version, words.number(count), words.percent(count / fleet["robots"]))
@@ -79,6 +89,7 @@ def _figures(fleet: dict[str, Any]) -> list[tuple[str, str, str | None, str | No
     success, rollback = fleet["success_rate"], fleet["rollback_rate"]
     soak_s = sum(phase.soak_s for phase in default_plan().phases)
     of_all = f" of {words.plural(fleet['updates_ended'], 'update')}" if fleet["updates_ended"] else ""
+    of_downloads = f", mean of {words.plural(fleet['downloads'], 'download')}" if fleet["downloads"] else ""
     return [
         (
             "succeeded",
@@ -92,6 +103,7 @@ def _figures(fleet: dict[str, Any]) -> list[tuple[str, str, str | None, str | No
             f"under {words.percent(ROLLBACK_TARGET)}",
             _met(rollback, rollback is not None and rollback < ROLLBACK_TARGET),
         ),
+        ("download time", words.duration(fleet["mean_download_s"]) + of_downloads, None, None),
         ("time to install", words.duration(fleet["mean_install_s"]), None, None),
         (
             "time to all robots",

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from surefoot.cli import output, trust_keys
-from surefoot.cli.files import read_file
+from surefoot.cli.files import write_file
 from surefoot.cli.noun import example, noun
 from surefoot.cli.options import AsJson, with_operator
 from surefoot.cli.signers import Key, open_key
+from surefoot.shell.files import read_file
 from surefoot.wire.errors import Refused
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ app.command(
         "surefoot trust replace-key OLD_KEY_ID --new-key file:new.pem --root-key file:root.pem --output next"
     ),
 )(trust_keys.replace_key)
+app.command(
+    "replace-server-key",
+    epilog=example("surefoot trust replace-server-key --root-key file:root.pem --output next"),
+)(trust_keys.replace_server_key)
 
 
 @app.command(
@@ -89,7 +94,7 @@ def init(
             metadata.endorse(document, signer)
         if (folder / name).exists():
             raise Refused("refused-file-exists", f"{folder / name} exists: choose another folder for a new root.")
-        _write(folder / name, document.to_bytes())
+        write_file(folder / name, document.to_bytes())
     signed = len(root_signers) >= root_threshold and len(targets_signers) >= targets_threshold
     first = "" if signed else "have others sign with `surefoot trust sign`, then "
     value = {"root": str(folder / ROOT_FILE), "targets": str(folder / TARGETS_FILE), "online_key_id": online.key_id}
@@ -116,7 +121,7 @@ def sign(
     if not as_json:
         print(output.facts(list(value.items())))
     endorse(document, signer)
-    path.write_bytes(document.to_bytes())
+    write_file(path, document.to_bytes())
     value["signatures"] = sorted(document.signatures)
     output.show(value, as_json, f"Key {signer.public_key.short_id} signed {path}: {len(document.signatures)} in all.")
 
@@ -164,7 +169,7 @@ def renew(
         raise Refused("refused-metadata-signature", detail)
     following = metadata.renewed(document, datetime.now(UTC))
     metadata.endorse(following, signer)
-    _write(path, following.to_bytes())
+    write_file(path, following.to_bytes())
     value = _describe(following)
     output.show(value, as_json, output.facts(list(value.items())), f"Next: surefoot trust publish {path}")
 
@@ -176,7 +181,14 @@ def show(operator: "OperatorClient", as_json: AsJson = False) -> None:
     answer = operator.get("/api/v1/metadata")
     state = "set up" if answer["set_up"] else "not set up: companions go by the manifest's key alone"
     listed = [("metadata", state), ("server's own key", answer["online_key_id"]), ("targets", answer["targets"])]
-    output.show(answer, as_json, output.facts(listed), _table(answer))
+    unnamed = [shown for shown in answer["documents"] if shown["role"] == "timestamp"]
+    # Until a root names it, the server can sign nothing new, and companions take the news for stale within a day.
+    remedy = [
+        "The root does not name the server's own key. Next: surefoot trust replace-server-key"
+        for shown in unnamed
+        if answer["online_key_id"] not in shown["key_ids"]
+    ]
+    output.show(answer, as_json, output.facts(listed), _table(answer), *remedy)
 
 
 def _table(answer: Any) -> output.Table:
@@ -227,11 +239,3 @@ def _describe(document: Any) -> dict[str, Any]:
     else:
         value["targets"] = ", ".join(sorted(signed.targets))
     return value
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    except OSError as error:
-        raise Refused("refused-file-unwritable", f"Cannot write {path}: {error.strerror}.") from error

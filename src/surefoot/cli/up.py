@@ -1,7 +1,8 @@
 """`surefoot up`: start the update server and stay until it is stopped."""
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -67,14 +68,38 @@ def up(
 
 
 def _say_ready(url: str, data: Path, as_json: bool) -> None:
-    from surefoot.cli.client import CA_FILE, TOKEN_FILE
+    from surefoot.cli.client import CA_FILE, SERVER_FILE, TOKEN_FILE
 
-    value = {"url": url, "data": str(data), "ca": str(data / CA_FILE), "operator_token": str(data / TOKEN_FILE)}
+    # Written before anybody is told that the server listens.
+    server = json.loads((data / SERVER_FILE).read_text(encoding="utf-8"))
+    value = {
+        "url": url,
+        "data": str(data),
+        "ca": str(data / CA_FILE),
+        "operator_token": str(data / TOKEN_FILE),
+        "broker_url": server["broker_url"],
+        "broker_password_url": server["broker_password_url"],
+    }
     output.show(
         value,
         as_json,
         f"Serving the fleet at {url}; Ctrl-C stops.",
         output.facts(
-            [("CA for robots and operators", value["ca"]), ("operator token", f"{value['operator_token']} (secret)")]
+            [
+                ("CA for robots and operators", value["ca"]),
+                ("operator token", f"{value['operator_token']} (secret)"),
+                *_broker(value),
+            ]
         ),
     )
+
+
+def _broker(value: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return who may use which address of the broker."""
+    if value["broker_url"] is None:
+        return [("MQTT broker", "none: robots hear of updates when they ask over HTTPS")]
+    by_certificate = f"{value['broker_url']} (robots and AWS IoT devices with a certificate of the fleet CA)"
+    if value["broker_password_url"] is None:
+        return [("MQTT broker", by_certificate)]
+    by_token = f"{value['broker_password_url']} (robots with a token: the robot id is the user name)"
+    return [("MQTT by certificate", by_certificate), ("MQTT by token", by_token)]

@@ -1,7 +1,7 @@
 """The little of ASGI that the device plane needs: read a bounded body, send an answer, notice that nobody listens."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
@@ -37,7 +37,20 @@ def json_response(body: bytes, status: int = 200) -> Response:
 
 
 async def read_body(headers: Mapping[bytes, bytes], receive: Receive, bytes_max: int, timeout_s: float) -> bytes:
-    """Read a request's body, announced or chunked.
+    """Return a request's body; raise as `receive_body`."""
+    body = bytearray()
+    await receive_body(headers, receive, bytes_max, timeout_s, body.extend)
+    return bytes(body)
+
+
+async def receive_body(
+    headers: Mapping[bytes, bytes],
+    receive: Receive,
+    bytes_max: int,
+    timeout_s: float,
+    take: Callable[[bytes], object],
+) -> None:
+    """Hand on a request's body, announced or chunked, piece by piece and never more of it than allowed.
 
     Raises:
         Refused: `refused-body-too-large`, without reading an announced body at all.
@@ -51,21 +64,21 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, bytes_max:
         if b"expect" not in headers:
             await _drain(pieces)
         raise _too_large(bytes_max)
-    body = bytearray()
+    size_bytes = 0
     try:
         async with asyncio.timeout(timeout_s):
             async for piece in pieces:
-                body += piece
-                if len(body) > bytes_max:
+                size_bytes += len(piece)
+                if size_bytes > bytes_max:
                     break
+                take(piece)
     except TimeoutError:
         raise Interrupted(
             "interrupted-body", f"The body did not arrive within {timeout_s:g} s: send it again."
         ) from None
-    if len(body) > bytes_max:
+    if size_bytes > bytes_max:
         await _drain(pieces)
         raise _too_large(bytes_max)
-    return bytes(body)
 
 
 async def send_response(response: Response, receive: Receive, send: Send) -> None:

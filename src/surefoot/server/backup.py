@@ -14,7 +14,7 @@ from pathlib import Path
 from surefoot.fleet.metadata import renew
 from surefoot.server.certificates import CERTIFICATES_FOLDER
 from surefoot.server.composition import OPERATOR_TOKEN_FILE, database_url, open_blobs
-from surefoot.server.files import PRIVATE, PUBLIC, hold_data_dir, write_atomically
+from surefoot.server.files import PRIVATE, PUBLIC, hold_data_dir, write_atomically, writing
 from surefoot.server.metadata_key import KEY_FILE, ensure_metadata_key
 from surefoot.server.settings import ServerSettings
 from surefoot.store.backup import Copied, Tell, backup, restore
@@ -40,24 +40,26 @@ def back_up_server(settings: ServerSettings, target: Path, tell: Tell) -> Copied
 
     Raises:
         Refused: `refused-file-unreadable` when the data directory lacks one of its secrets or keeps it from this user,
-            and what `store.backup.backup` raises.
+            `refused-file-unwritable`, and what `store.backup.backup` raises.
     """
     files = {name: _read(settings.data_dir / name) for name in KEPT}
-    return backup(database_url(settings), open_blobs(settings), target, files, tell)
+    with writing(target):
+        return backup(database_url(settings), open_blobs(settings), target, files, tell)
 
 
 def restore_server(source: Path, settings: ServerSettings, tell: Tell) -> Copied:
     """Bring a backup into an empty data directory, database and storage of images; what fails leaves the first empty.
 
     Raises:
-        Refused: `refused-restore-not-empty`, `refused-data-in-use` when a server runs there, `refused-schema-newer`.
+        Refused: `refused-restore-not-empty`, `refused-data-in-use` when a server runs there, `refused-schema-newer`,
+            `refused-file-unwritable`.
         Damaged: `damaged-backup`.
         Interrupted: `interrupted-store`, `interrupted-blob`.
     """
     if missing := KEPT.keys() - load_index(source).server_files.keys():
         raise Damaged("damaged-backup", f"{source} holds no {min(missing)}: it is no backup of a server.")
     data_dir = settings.data_dir
-    with hold_data_dir(data_dir):
+    with writing(data_dir), hold_data_dir(data_dir):
         if any(path.name not in _NOTHING for path in data_dir.iterdir()):
             raise Refused("refused-restore-not-empty", f"There is something in {data_dir}: name an empty directory.")
         try:

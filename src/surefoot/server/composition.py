@@ -5,6 +5,7 @@ import time
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from surefoot.fleet.aws_delivery import parse_delivery
 from surefoot.fleet.ports import Blobs
 from surefoot.fleet.settings import FleetSettings
 from surefoot.server.certificates import CERTIFICATES_FOLDER, FleetCa
@@ -23,6 +24,7 @@ from surefoot.server.operators.gate import OperatorGate
 from surefoot.server.operators.oidc import identity_provider
 from surefoot.server.pages.app import make_pages_app
 from surefoot.server.pages.gate import LIVE, PagesGate
+from surefoot.server.pages.live import Looks
 from surefoot.server.services import Services
 from surefoot.server.settings import ServerSettings
 from surefoot.server.tokens import ensure_operator_token, token_sha256
@@ -33,6 +35,8 @@ from surefoot.store.sql_store import SqlStore
 OPERATOR_TOKEN_FILE = "operator.token"  # noqa: S105 - a file's name
 DATABASE_FILE = "surefoot.db"
 IMAGES_FOLDER = "images"
+# What the CA's key makes the key of addresses from: every process on one CA has the same.
+FILE_KEY = "addresses-of-job-files"
 # What is behind none of these is a page.
 OPERATOR_PREFIXES = ("/api/", "/healthz", "/readyz", "/metrics")
 
@@ -71,7 +75,7 @@ def open_services(settings: ServerSettings, public_url: str, broker: BrokerAddre
     data_dir = settings.data_dir
     token = ensure_operator_token(data_dir / OPERATOR_TOKEN_FILE)
     blobs = open_blobs(settings)
-    polls, mqtt = PollCache(settings.poll_cache_robots), MqttState()
+    ca, polls, mqtt = FleetCa(data_dir / CERTIFICATES_FOLDER), PollCache(settings.poll_cache_robots), MqttState()
     return Services(
         store=WatchedStore(SqlStore(database_url(settings)), polls, mqtt.decided.ring),
         blobs=blobs,
@@ -81,12 +85,14 @@ def open_services(settings: ServerSettings, public_url: str, broker: BrokerAddre
             next_check_s=settings.next_check_s,
             next_check_jitter_s=settings.next_check_jitter_s,
             busy_check_s=settings.busy_check_s,
+            aws_delivery=parse_delivery(settings.aws_delivery),
+            file_key=ca.secret_name(FILE_KEY).encode(),
         ),
         operator_token_sha256=token_sha256(token),
         now_s=time.time,
         new_id=new_id,
         polls=polls,
-        ca=FleetCa(data_dir / CERTIFICATES_FOLDER),
+        ca=ca,
         broker=broker,
         mqtt=mqtt,
         metadata_key=ensure_metadata_key(data_dir),
@@ -100,7 +106,9 @@ class Application:
     def __init__(self, services: Services) -> None:
         self._devices = services.metrics.measured("device", DeviceApi(services))
         self._operators = services.metrics.measured("operator", OperatorGate(services, make_operator_app(services)))
-        pages = PagesGate(services, make_pages_app(services))
+        pages_app = make_pages_app(services)
+        self.looks: Looks = pages_app.state.looks
+        pages = PagesGate(services, pages_app)
         self._pages = services.metrics.measured("page", pages)
         # As long as somebody looks: what that takes is no time to answer.
         self._live = services.metrics.measured("live", pages)

@@ -14,6 +14,7 @@ from surefoot.fleet.lease import RENEW_S, Lease, hold
 from surefoot.fleet.outbox import OutboxEntry, OutboxKind, due, note_failed, note_sent, to_push
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.webhooks import SIGNATURE_HEADER, Webhook, signature
+from surefoot.server.outage import Outage
 from surefoot.server.services import Services
 from surefoot.server.webhooks import Post, Sender
 from surefoot.wire.errors import SurefootError
@@ -47,14 +48,19 @@ class Courier:
 
     async def run(self) -> None:
         """Send until cancelled; what fails is logged and tried again."""
+        outage = Outage(log, "sending-failed")
         try:
             while True:
                 lease = self._services.leadership.lease
                 try:
                     if lease is not None:
                         await self.send_due(lease)
+                except SurefootError as error:
+                    outage.met(error)
                 except Exception:
                     log.exception("sending-failed")
+                else:
+                    outage.over()
                 await asyncio.sleep(RENEW_S)
         finally:
             await self._sender.close()

@@ -15,6 +15,7 @@ from surefoot.fleet.deltas import Wanted, due, is_useful, is_wanted, keep
 from surefoot.fleet.lease import Lease, hold
 from surefoot.fleet.ports import Rows
 from surefoot.server.delta_process import LENGTH_BYTES, REFUSED
+from surefoot.server.outage import Outage
 from surefoot.server.services import Services
 from surefoot.wire.errors import Interrupted, Refused, SurefootError
 
@@ -71,15 +72,18 @@ class DeltaBuilder:
 
     async def run(self) -> None:
         """Build until cancelled; what fails is logged."""
+        outage = Outage(log, "deltas-stopped")
         while True:
             lease, took_s = self._services.leadership.lease, 0.0
             try:
                 if lease is not None:
                     took_s = await self.build_due(lease)
             except SurefootError as error:
-                log.warning("deltas-stopped code=%s", error.code)
+                outage.met(error)
             except Exception:
                 log.exception("deltas-stopped")
+            else:
+                outage.over()
             await asyncio.sleep(max(LOOK_S, PAUSES * took_s))
 
     async def build_due(self, lease: Lease) -> float:

@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from surefoot.fleet.health_place import Counting
 from surefoot.fleet.lease import LEADER, LOOK_S, RENEW_S, Lease, Sight, hold, is_free, let_go, look, take
 from surefoot.fleet.look import look_at, to_look_at
 from surefoot.fleet.ports import Rows
 from surefoot.server.courier import Courier
 from surefoot.server.delta_builder import DeltaBuilder
 from surefoot.server.devices.metadata import Freshness
+from surefoot.server.outage import Outage
 from surefoot.server.services import Services
 from surefoot.server.surveys import GateSurveys, Surveys
 from surefoot.wire.errors import Interrupted, SurefootError
@@ -22,6 +24,8 @@ from surefoot.wire.errors import Interrupted, SurefootError
 LOST = "interrupted-lease"
 # A small fleet is surveyed within this; what takes longer must not keep the lease from being renewed.
 SURVEY_WAIT_S = RENEW_S / 2
+# After so long in one transaction the engine lets others write, and goes on with the rollouts that are left.
+TURN_S = 0.1
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +63,7 @@ class Engine:
         self._surveying: asyncio.Task[None] | None = None
         self._sight: Sight | None = None
         self._next_tick_s = 0.0
+        self._outage = Outage(log, "tick-failed", logging.ERROR)
 
     async def step(self) -> float:
         """Do what is due, and return after how many seconds to come again.
@@ -76,9 +81,11 @@ class Engine:
                 log.warning("lease-lost epoch=%d", leadership.epoch)
                 leadership.lease, self._sight = None, None
             else:
-                log.exception("tick-failed")
+                self._outage.met(error)
         except Exception:
             log.exception("tick-failed")
+        else:
+            self._outage.over()
         return LOOK_S if leadership.lease is None else min(RENEW_S, self._services.settings.tick_s)
 
     async def stop(self) -> None:
@@ -113,16 +120,27 @@ class Engine:
         self._next_tick_s = now_s + services.settings.tick_s
         await self._freshness.keep()
 
-        def work(rows: Rows) -> list[str]:
-            hold(rows, lease)
-            ids, now_s = to_look_at(rows), services.now_s()
-            find, find_gate, url = self._surveys.find, self._gate_surveys.find, services.fleet.public_url
-            changes = [look_at(rows, rollout_id, now_s, find, find_gate, public_url=url) for rollout_id in ids]
-            return [change for change in changes if change is not None]
-
-        for change in await services.write(work):
-            log.info("rollout-changed %s", change)
+        left: list[str] | None = None
+        while left is None or left:
+            changes, left = await services.write(partial(self._look_on, lease=lease, left=left))
+            for change in changes:
+                log.info("rollout-changed %s", change)
         await self._survey()
+
+    def _look_on(self, rows: Rows, lease: Lease, left: list[str] | None) -> tuple[list[str], list[str]]:
+        """Look at what is left of the rollouts, all at first, for one turn; return what changed, and what is left then.
+
+        What a person or a robot says must not wait for all rollouts.
+        """
+        hold(rows, lease)
+        ids, now_s, counting = to_look_at(rows) if left is None else left, self._services.now_s(), Counting(rows)
+        find, find_gate, url = self._surveys.find, self._gate_surveys.find, self._services.fleet.public_url
+        changes, until_s = [], self._monotonic_s() + TURN_S
+        for done, rollout_id in enumerate(ids, start=1):
+            changes.append(look_at(rows, rollout_id, now_s, find, find_gate, public_url=url, counting=counting))
+            if self._monotonic_s() >= until_s:
+                return [change for change in changes if change is not None], ids[done:]
+        return [change for change in changes if change is not None], []
 
     async def _survey(self) -> None:
         """Take the surveys that were asked for; large ones go on beside the next steps, or the lease would run out."""

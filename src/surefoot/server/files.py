@@ -35,6 +35,20 @@ def write_atomically(path: Path, data: bytes, mode: int) -> None:
 
 
 @contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Say in words what keeps a folder from being written to while the block runs.
+
+    Raises:
+        Refused: `refused-file-unwritable`.
+    """
+    try:
+        yield
+    except OSError as error:
+        detail = f"Cannot write to {folder} ({error.strerror or error}): make room there, or name another folder."
+        raise Refused("refused-file-unwritable", detail) from error
+
+
+@contextmanager
 def hold_data_dir(data_dir: Path) -> Iterator[None]:
     """Make the directory if needed and hold it for this process; the lock dies with the process, however it ends.
 

@@ -4,6 +4,7 @@ import asyncio
 import resource
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from typing import Any
 import uvicorn
 import uvloop
 
+from surefoot.server.certificate_renewal import ShownCertificate
 from surefoot.server.certificates import CertificatePaths
 from surefoot.server.composition import Application, open_services
 from surefoot.server.devices.poll_cache_store import run_poll_cache
@@ -60,12 +62,15 @@ class Listener:
         """
         services = open_services(self._settings, self._public_url, self._broker)
         with closing(services.store):
-            self._server = _Server(self._config(services), on_ready)
+            app = Application(services)
+            tls = self._tls()
+            shown = ShownCertificate(tls, self._paths.server)
+            self._server = _Server(self._config(app, tls), on_ready, app.looks.end)
             self._server.should_exit = self._stopped
             if threading.current_thread() is threading.main_thread():
                 search_rarely()
             with asyncio.Runner(loop_factory=lambda: _Loop(self._settings.header_timeout_s)) as runner:
-                runner.run(_serve(services, self._server, listening))
+                runner.run(_serve(services, self._server, listening, shown))
 
     def stop(self) -> None:
         """Ask it to finish what it is answering and stop; from any thread."""
@@ -73,12 +78,14 @@ class Listener:
         if self._server is not None:
             self._server.should_exit = True
 
-    def _config(self, services: Services) -> uvicorn.Config:
-        settings, paths = self._settings, self._paths
-        app = Application(services)
+    def _tls(self) -> ssl.SSLContext:
+        paths, factory_ca = self._paths, self._settings.factory_ca
+        return server_tls_context(paths.server, [paths.ca] if factory_ca is None else [paths.ca, factory_ca])
+
+    def _config(self, app: Application, tls: ssl.SSLContext) -> uvicorn.Config:
+        settings = self._settings
         # What is answered before the application sees it would be in no log.
         quick = None if settings.access_log else app.quick
-        client_cas = [paths.ca] if settings.factory_ca is None else [paths.ca, settings.factory_ca]
         return uvicorn.Config(
             app,
             http=robot_protocol(quick, settings.header_timeout_s, _connections_max(settings.connections_max)),
@@ -90,7 +97,7 @@ class Listener:
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=settings.stop_timeout_s,
-            ssl_context_factory=lambda _config, _default: server_tls_context(paths.server, client_cas),
+            ssl_context_factory=lambda _config, _default: tls,
         )
 
 
@@ -121,16 +128,24 @@ def _connections_max(wanted: int) -> int:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, saying when it listens and leaving the process alive after a signal."""
+    """uvicorn, saying when it listens and when it stops, and leaving the process alive after a signal."""
 
-    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, on_listening: Callable[[], None], on_stopping: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._on_listening = on_listening
+        self._on_stopping = on_stopping
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
             self._on_listening()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Streams would go on until the time is over that answers get to be finished in.
+        self._on_stopping()
+        await super().shutdown(sockets=sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -148,12 +163,15 @@ class _Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
-async def _serve(services: Services, listener: _Server, listening: socket.socket) -> None:
+async def _serve(
+    services: Services, listener: _Server, listening: socket.socket, certificate: ShownCertificate
+) -> None:
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, thread_name_prefix="surefoot"))
     tasks = [
         asyncio.create_task(run_engine(services)),
         asyncio.create_task(run_poll_cache(services.store, services.polls)),
         asyncio.create_task(run_mqtt(services)),
+        asyncio.create_task(certificate.follow()),
     ]
     try:
         await listener.serve(sockets=[listening])

@@ -35,10 +35,14 @@ class MetadataKey:
 def ensure_metadata_key(data_dir: Path) -> MetadataKey:
     """Open the server's own key, made at first start (mode 0600); several servers of one fleet need the same file.
 
+    Who removes that file gives the server a new key, which signs once a root names it.
+
     Raises:
-        Refused: `refused-file-unreadable`, `refused-file-exists`, `refused-key-format`.
+        Refused: `refused-file-unreadable`, `refused-file-unwritable`, `refused-key-format`.
     """
     path = data_dir / KEY_FILE
     if not path.exists():
+        # The public half of a key that is gone would only be in the way of the next.
+        Path(f"{path}.pub.der").unlink(missing_ok=True)
         new_key(path)
     return MetadataKey(open_signer(f"file:{path}"))

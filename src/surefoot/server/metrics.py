@@ -14,7 +14,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from surefoot.fleet.fleet_metrics import Standing, standings
+from surefoot.fleet.documents import expiries
+from surefoot.fleet.fleet_metrics import Standing, mean_download_s, standings
 from surefoot.fleet.incidents import Incident
 from surefoot.fleet.model import RobotCount, Rollout, RolloutState
 from surefoot.fleet.outbox import OutboxEntry, OutboxState
@@ -30,7 +31,10 @@ SHOWN_STATES = (RolloutState.RUNNING, RolloutState.PAUSED, RolloutState.HALTED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fleet:
-    """How the fleet stands: robots, rollouts that are not finished with phases and gates, incidents and the outbox."""
+    """How the fleet stands: robots, rollouts that are not finished with phases and gates, incidents, and the outbox.
+
+    `metadata` tells by role when the newest document expires (Unix seconds); `mean_download_s` is None before any.
+    """
 
     robots: tuple[RobotCount, ...]
     rollouts: tuple[Rollout, ...]
@@ -38,18 +42,23 @@ class Fleet:
     gates: tuple[GateFigures, ...]
     incidents_open: int
     outbox: dict[OutboxState, int]
+    metadata: dict[str, float]
+    mean_download_s: float | None
 
 
 def count_fleet(rows: Rows) -> Fleet:
     """Ask the store."""
     rollouts = tuple(rollout for state in SHOWN_STATES for rollout in rows.find(Rollout, state=state))
+    assignments = rows.count_assignments()
     return Fleet(
         robots=tuple(rows.count_robots()),
         rollouts=rollouts,
-        phases=standings(rows.count_assignments()),
+        phases=standings(assignments),
         gates=gate_figures(rows, rollouts),
         incidents_open=len(rows.find(Incident, is_open=True)),
         outbox={state: len(rows.find(OutboxEntry, state=state)) for state in OutboxState},
+        metadata=expiries(rows),
+        mean_download_s=mean_download_s(assignments),
     )
 
 
@@ -139,11 +148,21 @@ def _fleet_families(fleet: Fleet) -> Iterator[GaugeMetricFamily]:
     yield robots
     yield from _rollout_families(fleet)
     yield from families(fleet.gates)
+    if fleet.mean_download_s is not None:
+        yield GaugeMetricFamily(
+            "surefoot_download_mean_seconds", "Average download time of the fleet.", fleet.mean_download_s
+        )
     yield GaugeMetricFamily("surefoot_incidents_open", "Incidents nobody has closed.", fleet.incidents_open)
     outbox = GaugeMetricFamily("surefoot_outbox", "Messages that wait, and dead letters.", labels=("state",))
     for state, number in fleet.outbox.items():
         outbox.add_metric((state,), number)
     yield outbox
+    expires = GaugeMetricFamily(
+        "surefoot_metadata_expires_timestamp_seconds", "When a document of the metadata expires.", labels=("role",)
+    )
+    for role, at_s in fleet.metadata.items():
+        expires.add_metric((role,), at_s)
+    yield expires
 
 
 def _rollout_families(fleet: Fleet) -> Iterator[GaugeMetricFamily]:

@@ -37,6 +37,8 @@ STATUS_BY_PREFIX = {"not-found-": 404}
 STATUS_BY_SUFFIX = {"-exists": 409, "-state": 409, "-format": 400}
 STATUS_BY_CLASS: dict[type[SurefootError], int] = {Refused: 422, Interrupted: 503, Damaged: 500, Misuse: 500}
 
+OF_THE_DATABASE = ("interrupted-store", "damaged-store")
+
 TITLES = {
     400: "The request cannot be read",
     401: "Authentication is needed",
@@ -86,10 +88,18 @@ def problem_response(error: SurefootError, headers: dict[bytes, bytes] | None = 
         "type": TYPE_PREFIX + error.code,
         "title": TITLES[status],
         "status": status,
-        "detail": error.message,
+        "detail": _told(error),
         "code": error.code,
     }
     return Response(status=status, headers=all_headers, body=msgspec.json.encode(body))
+
+
+def _told(error: SurefootError) -> str:
+    """Return the message without a database's own words behind it: they name its address, and strangers may ask."""
+    if error.code not in OF_THE_DATABASE:
+        return error.message
+    sentence = error.message.partition(". ")[0].rstrip(".")
+    return f"{sentence}. The server's log says more."
 
 
 def problem_of(error: Exception, where: str) -> Response:

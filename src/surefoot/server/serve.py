@@ -7,16 +7,17 @@ import socket
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from surefoot.server.certificates import CERTIFICATES_FOLDER, ensure_certificates
+from surefoot.server.certificate_renewal import renewing
+from surefoot.server.certificates import CERTIFICATES_FOLDER, certificate_paths
 from surefoot.server.composition import prepare_data_dir
-from surefoot.server.files import PUBLIC, hold_data_dir, write_atomically
+from surefoot.server.files import PUBLIC, hold_data_dir, write_atomically, writing
 from surefoot.server.listener import Listener
 from surefoot.server.mqtt.broker import running_broker
 from surefoot.server.mqtt.broker_config import WILDCARDS
-from surefoot.server.settings import ServerSettings
+from surefoot.server.settings import ServerSettings, unknown_variables
+from surefoot.server.tls import check_certificate_files
 from surefoot.server.workers import Workers
 from surefoot.wire.errors import Refused
 
@@ -37,22 +38,29 @@ class FleetServer:
         """Serve until `stop`, or, in the main thread, SIGINT or SIGTERM; `on_ready` gets the url once it listens.
 
         Raises:
-            Refused: `refused-data-in-use`, `refused-address`, and what `running_broker` and `open_services` refuse.
+            Refused: `refused-settings`, `refused-data-in-use`, `refused-file-unwritable`, `refused-address`, and what
+                `running_broker` and `open_services` refuse.
             Interrupted: `interrupted-store`, `interrupted-worker`.
             Damaged: `damaged-fleet-ca`.
         """
         settings = self._settings
+        check_certificate_files(settings)
+        for name in unknown_variables():
+            log.warning("unknown-variable name=%s: no setting is called that", name)
         with ExitStack() as stack:
-            stack.enter_context(hold_data_dir(settings.data_dir))
-            server_file = settings.data_dir / SERVER_FILE
-            server_file.unlink(missing_ok=True)
-            listening = stack.enter_context(closing(_bind(settings.host, settings.port)))
-            addresses = _addresses(settings, listening.getsockname()[1])
-            folder = settings.data_dir / CERTIFICATES_FOLDER
-            paths = ensure_certificates(folder, addresses.hosts, datetime.now(UTC))
-            # Made here, once: workers that start together would each make their own.
-            prepare_data_dir(settings)
-            broker = stack.enter_context(running_broker(settings, paths, urlsplit(addresses.public_url).hostname or ""))
+            with writing(settings.data_dir):
+                stack.enter_context(hold_data_dir(settings.data_dir))
+                server_file = settings.data_dir / SERVER_FILE
+                server_file.unlink(missing_ok=True)
+                listening = stack.enter_context(closing(_bind(settings.host, settings.port)))
+                addresses = _addresses(settings, listening.getsockname()[1])
+                folder = settings.data_dir / CERTIFICATES_FOLDER
+                stack.enter_context(renewing(folder, addresses.hosts))
+                paths = certificate_paths(folder)
+                # Made here, once: workers that start together would each make their own.
+                prepare_data_dir(settings)
+                public_host = urlsplit(addresses.public_url).hostname or ""
+                broker = stack.enter_context(running_broker(settings, paths, public_host))
             stack.callback(server_file.unlink, missing_ok=True)
 
             def ready() -> None:
@@ -118,9 +126,10 @@ def _bind(host: str, port: int) -> socket.socket:
         )[0]
         return socket.create_server(address, family=family)
     except OSError as error:
-        raise Refused(
-            "refused-address", f"Cannot listen on {host}:{port} ({error.strerror}): choose another host or port."
-        ) from error
+        # The library puts the address behind it in Python's words.
+        why = str(error.strerror).split(" (")[0]
+        detail = f"Cannot listen on {host}:{port} ({why}): choose another host or port."
+        raise Refused("refused-address", detail) from error
 
 
 def _url(host: str, port: int) -> str:

@@ -11,12 +11,17 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from surefoot.fleet.aws_delivery import parse_delivery
 from surefoot.server.config_file import read_config
 from surefoot.wire import limits
 from surefoot.wire.errors import Refused
 
 PREFIX = "SUREFOOT_"
 CONFIG_VARIABLE = "SUREFOOT_CONFIG"
+# What commands read, which are no settings of a server.
+COMMAND_VARIABLES = frozenset(
+    {CONFIG_VARIABLE} | {f"{PREFIX}{name}" for name in ("SERVER", "TOKEN", "TOKEN_FILE", "CA", "SIGNER_SECRET_FILE")}
+)
 
 
 class ServerSettings(BaseSettings):
@@ -116,6 +121,11 @@ class ServerSettings(BaseSettings):
         description="The built contrib/mosquitto-direct-replies: devices made for AWS IoT then hear answers that they "
         "did not subscribe to.",
     )
+    aws_delivery: str = Field(
+        default="",
+        description="How devices made for AWS IoT get images, by sku: standard=HTTP,arm=MQTT+HTTP,*=MQTT; by default "
+        "all by MQTT.",
+    )
     broker_port: int = Field(
         default=8883, ge=0, le=65535, description="Port for robots with a certificate at the broker; 0 picks one."
     )
@@ -141,8 +151,18 @@ class ServerSettings(BaseSettings):
     @field_validator("proxy_addresses")
     @classmethod
     def _are_networks(cls, text: str) -> str:
-        for network in networks_of(text):
-            ip_network(network)
+        try:
+            for network in networks_of(text):
+                ip_network(network)
+        except ValueError:
+            # The library's own words repeat what was written.
+            raise ValueError("one of them is no address and no network") from None
+        return text
+
+    @field_validator("aws_delivery")
+    @classmethod
+    def _is_delivery(cls, text: str) -> str:
+        parse_delivery(text)
         return text
 
 
@@ -181,8 +201,26 @@ def load_settings(config_path: Path | None = None, **given: Any) -> ServerSettin
         first = error.errors(include_input=False, include_url=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "together"
         if config is not None and name in config.values and values.get(name) is config.values[name]:
-            raise config.refuse(name, first["msg"]) from None
-        raise Refused("refused-settings", f"The setting {name} is wrong: {first['msg']}.") from None
+            raise config.refuse(name, _why(first)) from None
+        raise Refused("refused-settings", f"The setting {name} is wrong: {_why(first)}.") from None
+
+
+def unknown_variables() -> list[str]:
+    """Return the variables of the environment that look like settings and are none: somebody mistyped them."""
+    known = COMMAND_VARIABLES | {f"{PREFIX}{name}".upper() for name in ServerSettings.model_fields}
+    return sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)
+
+
+def _why(error: Any) -> str:
+    """Return what is wrong with a setting in words that a person understands, without its value."""
+    match error["type"]:
+        case "extra_forbidden":
+            return "there is no such setting"
+        case "string_pattern_mismatch":
+            description = ServerSettings.model_fields[error["loc"][0]].description or ""
+            return f"it takes another form ({description.rstrip('.')})"
+        case _:
+            return str(error["msg"]).removeprefix("Value error, ")
 
 
 def _in_environment(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import socket
 import sys
 import threading
@@ -34,7 +35,9 @@ def main() -> int:
 
 
 def _stop_with_input(listener: Listener) -> None:
-    sys.stdin.buffer.read()
+    # Past Python's own buffer, whose lock would be in the way when this process ends by itself.
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
     listener.stop()
 
 

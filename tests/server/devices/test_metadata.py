@@ -10,7 +10,7 @@ import pytest
 from tuf.api.metadata import Metadata, Root, Targets
 
 from metadata_case import ONLINE, ROOT, STRANGER, TARGETS, keys, signed
-from server_bench import NOW_S, SKU, Bench, SignedBuild, build
+from server_bench import NOW_S, OPERATOR_TOKEN, SKU, Bench, SignedBuild, build
 from surefoot.fleet.documents import moment
 from surefoot.fleet.metadata import TIMESTAMP_LIFETIME_S
 from surefoot.server.composition import Application
@@ -180,3 +180,27 @@ def test_the_servers_own_key_is_made_once_and_readable_by_its_owner_alone(tmp_pa
     first.endorse(document)
     assert offline.is_endorsed_by(document, first.public_key)
     assert isinstance(document.signed, Root)
+
+
+def test_what_people_must_sign_anew_is_told_a_month_before(case: Case) -> None:
+    case.set_up()
+
+    def soon() -> set[str]:
+        documents = case.bench.operate("GET", "/metadata").json["documents"]
+        return {document["role"] for document in documents if document["renew_soon"]}
+
+    assert soon() == set()
+    case.now_s = NOW_S + offline.TARGETS_LIFETIME.total_seconds() - 29 * 86400
+    assert soon() == {"targets"}, "the server looks after snapshot and timestamp"
+    case.now_s = NOW_S + offline.ROOT_LIFETIME.total_seconds() - 29 * 86400
+    assert soon() == {"root", "targets"}
+
+
+def test_a_figure_tells_when_each_document_expires(case: Case) -> None:
+    case.set_up()
+    text = case.bench.call("GET", "/metrics", token=OPERATOR_TOKEN).body.decode()
+    figures = dict(line.rsplit(" ", 1) for line in text.splitlines() if "metadata_expires" in line and line[0] != "#")
+    shown = case.bench.operate("GET", "/metadata").json["documents"]
+    assert {name: float(value) for name, value in figures.items()} == {
+        f'surefoot_metadata_expires_timestamp_seconds{{role="{one["role"]}"}}': one["expires_at_s"] for one in shown
+    }

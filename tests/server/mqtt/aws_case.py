@@ -3,17 +3,20 @@
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from fake_broker import FakeBroker
 from fleet.aws_agent import AgentV3
 from server_bench import FIRMWARE, NOW_S, Bench, SignedBuild
+from surefoot.fleet.aws_delivery import parse_delivery
 from surefoot.fleet.image_signatures import keep_signature
 from surefoot.fleet.model import Release
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.rollouts import start_rollout
 from surefoot.rollout.plan import Phase, Plan
+from surefoot.server.composition import Application
 from surefoot.server.mqtt.aws import AwsBridge
 from surefoot.server.mqtt.aws_streams import decode
 from surefoot.server.mqtt.aws_turns import Turns
@@ -85,8 +88,20 @@ class JobsCase:
         told = self.say(f"$aws/things/robot-1/streams/{name}/{verb}/{form}", payload)
         return [(topic.split("/")[-2], decode_any(answer, form)) for topic, answer in told]
 
-    def device(self, robot_id: str = "robot-1") -> AgentV3:
-        return AgentV3(ask=lambda suffix, body: self.ask(suffix, body, robot_id), running=OLD, offered=NEW)
+    def device(self, robot_id: str = "robot-1", **device: Any) -> AgentV3:
+        return AgentV3(ask=lambda suffix, body: self.ask(suffix, body, robot_id), running=OLD, offered=NEW, **device)
+
+    def fetch(self, url: str, first: int, last: int) -> tuple[int, bytes]:
+        """Fetch as a device does that has nothing but the address."""
+        answer = self.bench.call("GET", urlsplit(url).path, headers={"range": f"bytes={first}-{last}"})
+        return answer.status, answer.body
+
+
+def over_https(bench: Bench, delivery: str = "*=HTTP", **changes: Any) -> Bench:
+    """Return the bench with jobs whose files are fetched, and with other settings or services changed."""
+    fleet = replace(bench.services.fleet, aws_delivery=parse_delivery(delivery), file_key=b"a key of sixteen bytes")
+    services = replace(bench.services, fleet=fleet, **changes)
+    return replace(bench, services=services, app=Application(services))
 
 
 def decode_any(payload: bytes, form: str) -> dict[str, Any]:

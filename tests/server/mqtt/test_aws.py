@@ -8,12 +8,13 @@ from dataclasses import dataclass, field, replace
 import cbor2
 import pytest
 
-from server.mqtt.aws_case import IMAGE, NEW, JobsCase
-from server_bench import NOW_S, Bench
+from server.mqtt.aws_case import IMAGE, NEW, PLAN, JobsCase, over_https
+from server_bench import NOW_S, Bench, report
 from surefoot.fleet.aws_jobs import JobExecution, JobsDevice
 from surefoot.fleet.downloads import DownloadsOfDay
 from surefoot.fleet.model import Status
 from surefoot.fleet.rollouts import halt_rollout
+from surefoot.rollout.plan_format import plan_to_object
 from surefoot.server.mqtt.aws import FILTERS, AwsBridge
 from surefoot.server.mqtt.aws_push import JobsPusher
 from surefoot.server.mqtt.aws_turns import HELD_S, Turns
@@ -32,6 +33,23 @@ def test_a_device_updates_by_what_it_is_told_over_mqtt(jobs: JobsCase) -> None:
     assert device.running == NEW
     newest = jobs.run(lambda rows: rows.newest_assignment("robot-1"))
     assert newest is not None and newest.status is Status.INSTALLED
+
+
+def test_a_rollout_holds_native_robots_and_devices_by_stream_and_by_address_together(bench: Bench) -> None:
+    jobs = JobsCase(over_https(bench, "*=MQTT+HTTP"))
+    build, token = jobs.publish(), jobs.bench.enrol("robot-2")
+    jobs.bench.enrol("robot-3")
+    started = jobs.bench.operate("POST", "/rollouts", {"release_id": "release-0.2.1", "plan": plan_to_object(PLAN)})
+    for device in (jobs.device("robot-1"), jobs.device("robot-3", fetch=jobs.fetch, block_bytes=100_000)):
+        device.live()
+        assert device.running == NEW
+    offer = jobs.bench.call("POST", "/v1/check", token=token, body=report("robot-2")).json["order"]
+    assert jobs.bench.call("GET", f"/v1/images/{offer['sha256']}", token=token).body == build.data
+    running = {"slot": "ota_1", "version": "0.2.1", "digest": offer["digest"], "state": "confirmed"}
+    said = {"id": offer["id"], "state": "installed", "attempts": 1, "received_bytes": 0}
+    jobs.bench.call("POST", "/v1/report", token=token, body=report("robot-2", seq=2, running=running, assignment=said))
+    rollout = jobs.bench.operate("GET", f"/rollouts/{started.json['rollout_id']}").json
+    assert rollout["counts"] == {"installed": 3}
 
 
 def test_an_answer_goes_to_the_topic_it_was_asked_on_and_to_notify_next(jobs: JobsCase) -> None:

@@ -62,10 +62,13 @@ def test_a_new_robot_s_token_opens_the_broker_and_its_revocation_cuts_it_off(liv
 
     wait_until(lets_in)
     with peer(port, live.tls, "robot-1", token) as robot, live.operator() as operator:
+        robot.publish("fleet/robot-1/online", b"1", retain=True)
         revoked = operator.post("/api/v1/robots/robot-1/revoke", json={"reason": "stolen"})
         assert revoked.status_code == 200
         wait_until(lambda: not robot.is_in)
     assert not lets_in()
+    # Its word that it is online would outlast it.
+    wait_until(lambda: "broker-cut robot_id=robot-1 cleared=1" in live.log_path.read_text())
 
 
 def test_a_revoked_certificate_is_cut_off_while_it_is_connected(live: LiveServer, tmp_path: Path) -> None:
@@ -108,6 +111,14 @@ def test_it_ends_with_the_server_and_after_a_kill_at_the_next_start(tmp_path: Pa
     live.stop()
     with pytest.raises(ProcessLookupError):
         os.kill(second, 0)
+
+
+def test_operators_are_told_where_robots_connect(live: LiveServer) -> None:
+    described = json.loads((live.data_dir / "server.json").read_text())
+    with live.operator() as operator:
+        wait_until(lambda: operator.get("/api/v1/broker").json()["state"] == "connected")
+        told = operator.get("/api/v1/broker").json()
+    assert told["robot_url"] == described["broker_url"] != told["password_url"] == described["broker_password_url"]
 
 
 def test_nothing_secret_is_on_its_command_line(live: LiveServer) -> None:

@@ -4,6 +4,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ import pytest
 from mosquitto import Mosquitto, mosquitto
 from mqtt_peer import Peer, peer
 from surefoot.fleet.broker_access import EndedCredential
+from surefoot.server.certificates import ensure_certificates
+from surefoot.server.mqtt.broker_address import BrokerAddress
+from surefoot.server.mqtt.broker_clear import clear
 from surefoot.server.mqtt.broker_config import PACKET_BYTES_MAX
 from surefoot.wire.topics import (
     DIAGNOSTICS,
@@ -212,6 +216,26 @@ def test_of_a_certificate_without_a_known_serial_the_robot_is_kept_from_every_to
     wait_until(is_unheard)
 
 
+def test_a_renewed_certificate_is_shown_to_who_connects_next_and_cuts_nobody_off(
+    fresh: Mosquitto, stack: ExitStack
+) -> None:
+    def shown() -> bytes | None:
+        with (
+            socket.create_connection(("127.0.0.1", fresh.password_port), 5) as plain,
+            fresh.tls().wrap_socket(plain, server_hostname="localhost") as secured,
+        ):
+            return secured.getpeercert(binary_form=True)
+
+    by_certificate, by_token = robot(stack, fresh, FIRST), robot(stack, fresh, SECOND, "password")
+    before = shown()
+    ensure_certificates(fresh.folder / "tls", ("localhost", "127.0.0.1", "elsewhere"), datetime.now(UTC))
+    assert shown() == before, "it is read when the broker is told to"
+    fresh.allow(TOKENS)
+    wait_until(lambda: shown() != before)
+    assert by_certificate.is_in and by_token.is_in
+    assert robot(stack, fresh, THIRD).is_in
+
+
 def test_a_message_that_is_too_long_ends_the_connection_and_reaches_nobody(broker: Mosquitto, stack: ExitStack) -> None:
     fleet, first = server(stack, broker), robot(stack, broker, FIRST, "password")
     fleet.subscribe("fleet/#")
@@ -233,6 +257,32 @@ def test_strangers_that_fill_the_robots_ports_do_not_shut_the_server_out(
         with pytest.raises((ssl.SSLError, ConnectionError)), tls.wrap_socket(plain, server_hostname="localhost"):
             pass
         assert server(stack, small).is_in
+
+
+def test_all_that_a_robot_left_retained_is_cleared_and_nothing_of_another_s(fresh: Mosquitto, stack: ExitStack) -> None:
+    first, second = robot(stack, fresh, FIRST), robot(stack, fresh, SECOND, "password")
+    for leaf in (REPORT, HEALTH, DIAGNOSTICS, ONLINE):
+        for left in (first, second):
+            left.publish(topic_of(FIRST if left is first else SECOND, leaf), b"x" * 1000, retain=True)
+    for number in range(60):
+        first.publish(f"$aws/things/{FIRST}/flood/{number}", b"x" * 10_000, retain=True)
+    address = BrokerAddress(
+        url=fresh.server_url,
+        robot_url=fresh.url,
+        password_url=None,
+        ca_path=str(fresh.ca_path),
+        certificate_path=str(fresh.server_identity_path),
+        share_group="group",
+    )
+    assert clear(address, FIRST) == 64
+    assert clear(address, FIRST) == 0
+    watcher = server(stack, fresh, "server-2")
+    for topic_filter in ("fleet/#", "$aws/things/#"):
+        watcher.subscribe(topic_filter)
+    wait_until(lambda: len(watcher.messages) >= 4)
+    assert {topic for topic, _ in watcher.messages} == {
+        topic_of(SECOND, leaf) for leaf in (REPORT, HEALTH, DIAGNOSTICS, ONLINE)
+    }
 
 
 def test_what_waits_for_an_absent_robot_survives_the_end_of_the_broker(broker: Mosquitto, stack: ExitStack) -> None:

@@ -9,13 +9,13 @@ from cryptography import x509
 
 from databases import chosen_url
 from surefoot.fleet.broker_access import give_password
-from surefoot.fleet.enrolment import RobotCertificate, renew, revoke
+from surefoot.fleet.enrolment import EnrolmentCode, RobotCertificate, enrol_by_code, renew, revoke
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.robots import enrol_robot
 from surefoot.server.certificates import FleetCa, ensure_certificates
 from surefoot.server.mqtt.broker_access import IDENTITY_FILE, BrokerFiles
 from surefoot.server.mqtt.broker_config import BrokerConfig
-from surefoot.server.mqtt.broker_watch import NOBODY, BrokerWatch
+from surefoot.server.mqtt.broker_watch import ASK_EVERY_S, NOBODY, BrokerWatch
 from surefoot.store.sql_store import SqlStore
 from surefoot.wire.errors import Interrupted
 
@@ -46,7 +46,13 @@ class Case:
         self.asked: list[str] = []
         files = BrokerFiles(config, FleetCa(folder / "tls"), datetime.fromtimestamp(START_S, UTC))
         self.watch = BrokerWatch(
-            store, files, self._reload, self._cut, lambda: self.asked.append("kill"), lambda: self.now_s
+            store,
+            files,
+            self._reload,
+            self._cut,
+            self._clear,
+            lambda: self.asked.append("kill"),
+            lambda: self.now_s,
         )
 
     def change(self, work: Callable[[Rows], object]) -> None:
@@ -91,6 +97,10 @@ class Case:
             raise Interrupted("interrupted-broker", "It is not there.")
         self.asked.append(f"cut {robot_id}")
 
+    def _clear(self, robot_id: str) -> int:
+        self.asked.append(f"clear {robot_id}")
+        return 1
+
 
 @pytest.fixture
 def case(tmp_path: Path) -> Iterator[Case]:
@@ -122,14 +132,14 @@ def test_a_robot_whose_id_would_break_the_password_file_gets_no_password(case: C
 
 def test_a_revoked_robot_loses_its_password_and_is_cut_until_no_old_handshake_can_be_left(case: Case) -> None:
     case.change(lambda rows: revoke(rows, "robot-1", "nobody's", case.now_s))
-    assert case.look() == ["reload", "cut robot-1"]
+    assert case.look() == ["reload", "cut robot-1", "clear robot-1"]
     assert case.passwords() == ""
     assert [case.look(after_s) for after_s in (5, 5, 60, 49, 1, 1000)] == [
         [],
-        ["cut robot-1"],
+        ["cut robot-1", "clear robot-1"],
         [],
         [],
-        ["cut robot-1"],
+        ["cut robot-1", "clear robot-1"],
         [],
     ]
 
@@ -148,7 +158,7 @@ def test_renewals_leave_the_broker_alone_and_a_revocation_ends_every_certificate
     # The first has expired, and needs no listing any more.
     case.now_s = START_S + 1005
     case.change(lambda rows: revoke(rows, "robot-1", "nobody's", case.now_s))
-    assert case.look() == ["reload", "cut robot-1"]
+    assert case.look() == ["reload", "cut robot-1", "clear robot-1"]
     assert case.revoked() == {"b2", "c3", "d4"}
 
 
@@ -157,7 +167,7 @@ def test_a_broker_that_is_down_is_told_when_it_is_back(case: Case) -> None:
     case.change(lambda rows: revoke(rows, "robot-1", "nobody's", case.now_s))
     assert case.look() == []
     case.is_up = True
-    assert case.look(3) == ["reload", "cut robot-1"]
+    assert case.look(3) == ["reload", "cut robot-1", "clear robot-1"]
 
 
 def test_the_server_s_own_certificate_never_expires_while_it_runs(case: Case) -> None:
@@ -168,6 +178,20 @@ def test_the_server_s_own_certificate_never_expires_while_it_runs(case: Case) ->
         case.watch.ask()
         [certificate, _] = x509.load_pem_x509_certificates((case.folder / IDENTITY_FILE).read_bytes())
         assert certificate.not_valid_after_utc > datetime.fromtimestamp(case.now_s + 300 * 24 * 3600, UTC)
+
+
+def test_when_the_broker_s_certificate_was_renewed_the_broker_reads_it(case: Case) -> None:
+    def ask() -> list[str]:
+        case.now_s += ASK_EVERY_S
+        case.watch.ask()
+        return case.look()
+
+    assert ask() == []
+    ensure_certificates(case.folder.parent / "tls", ("elsewhere",), datetime.fromtimestamp(case.now_s, UTC))
+    case.is_up = False
+    assert ask() == []
+    case.is_up = True
+    assert [ask(), ask()] == [["reload"], []]
 
 
 def test_a_broker_that_does_not_answer_for_long_is_killed(case: Case) -> None:
@@ -186,10 +210,22 @@ def test_a_broker_that_does_not_answer_for_long_is_killed(case: Case) -> None:
     assert [ask(15), ask(15), ask(15), ask(15)] == [[], [], ["kill"], []]
 
 
+def test_what_a_robot_left_is_cleared_unless_it_has_enrolled_anew(case: Case) -> None:
+    case.change(lambda rows: rows.put(case.certify("robot-1", "a1")))
+    code = EnrolmentCode(
+        code_sha256="code", robot_id="robot-1", sku="standard", made_at_s=case.now_s, expires_at_s=case.now_s + 1000
+    )
+    case.change(lambda rows: rows.put(code))
+    case.change(lambda rows: enrol_by_code(rows, "code", case.certify("robot-1", "b2"), "unused", case.now_s))
+    assert case.look() == ["reload", "cut robot-1"]
+    case.change(lambda rows: revoke(rows, "robot-1", "nobody's", case.now_s))
+    assert case.look() == ["reload", "cut robot-1", "clear robot-1"]
+
+
 def test_a_cut_that_fails_is_tried_again(case: Case) -> None:
     case.lets_in = False
     case.change(lambda rows: revoke(rows, "robot-1", "nobody's", case.now_s))
     with pytest.raises(Interrupted):
         case.look()
     case.lets_in = True
-    assert case.look(1) == ["cut robot-1"]
+    assert case.look(1) == ["cut robot-1", "clear robot-1"]

@@ -1,14 +1,26 @@
 """The plugin in contrib/mosquitto-direct-replies, built and loaded: answers reach who asked, subscribed or not."""
 
+import base64
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from live_server import LiveServer
 from mosquitto import Mosquitto, mosquitto
 from mqtt_peer import Peer, peer
+from server.mqtt.jobs_field import IMAGE, SKU, JobsField
+from surefoot.server.certificates import ensure_certificates
+from surefoot.server.mqtt.broker import running_broker
+from surefoot.server.settings import load_settings
+from surefoot.signing.signers import FileSigner
+from surefoot.wire.errors import Refused
 from waiting import wait_until
 
 pytestmark = pytest.mark.mosquitto
@@ -20,12 +32,16 @@ LAST = "fleet/robot-1/commands/ota"
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
-    folder = tmp_path_factory.mktemp("plugin")
-    shutil.copytree(SOURCE, folder / "source")
-    subprocess.run(["make", "-C", folder / "source"], check=True, capture_output=True)
-    plugin = folder / "source" / "direct_replies.so"
-    with mosquitto(folder, {"robot-2": "its token"}, plugin=plugin) as broker:
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    source = tmp_path_factory.mktemp("plugin") / "source"
+    shutil.copytree(SOURCE, source)
+    subprocess.run(["make", "-C", source], check=True, capture_output=True)
+    return source / "direct_replies.so"
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory, plugin: Path) -> Iterator[Mosquitto]:
+    with mosquitto(tmp_path_factory.mktemp("broker"), {"robot-2": "its token"}, plugin=plugin) as broker:
         yield broker
 
 
@@ -96,3 +112,60 @@ def test_only_the_server_reaches_others(broker: Mosquitto) -> None:
     ):
         stranger.publish(ACCEPTED, b"forged")
         assert heard_by(robot, server, (ACCEPTED, b"true")) == [(ACCEPTED, b"true")]
+
+
+class Silent:
+    """A device that subscribes to nothing, as AWS lets devices be, at a server that runs its broker itself."""
+
+    def __init__(self, robot: Peer, thing: str) -> None:
+        self.robot, self.root = robot, f"$aws/things/{thing}/"
+
+    def ask(self, topic: str, reply: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Publish a request, and return what comes on the topic of its answer."""
+        before = len(self.robot.messages)
+        self.robot.publish(self.root + topic, json.dumps(request).encode())
+        wait_until(lambda: any(came == self.root + reply for came, _ in self.robot.messages[before:]))
+        value: dict[str, Any] = json.loads(dict(self.robot.messages[before:])[self.root + reply])
+        return value
+
+
+def test_a_device_that_never_subscribes_updates_at_the_broker_that_the_server_runs(
+    plugin: Path, tmp_path: Path, signer: FileSigner
+) -> None:
+    settings = {"broker": "auto", "broker_port": "0", "broker_password_port": "0", "broker_plugin": str(plugin)}
+    with LiveServer(tmp_path / "data", **settings).start() as server:
+        field = JobsField(server=server, broker=None, signer=signer)  # type: ignore[arg-type]
+        token = field.ask("POST", "/robots", json={"robot_id": "robot-1", "sku": SKU})["token"]
+        field.roll_out()
+        told = json.loads((server.data_dir / "server.json").read_text())
+        port = urlsplit(told["broker_password_url"]).port or 0
+        wait_until(lambda: lets_in(port, server, token))
+        with peer(port, server.tls, "robot-1", token, client_id="its-own-word") as robot:
+            device = Silent(robot, "robot-1")
+            job = device.ask("jobs/start-next", "jobs/start-next/accepted", {"clientToken": "a"})["execution"]
+            stream = f"streams/{job['jobDocument']['afr_ota']['streamname']}"
+            described = device.ask(f"{stream}/describe/json", f"{stream}/description/json", {"c": "t"})
+            assert described["r"] == [{"f": 0, "z": len(IMAGE)}]
+            block = device.ask(f"{stream}/get/json", f"{stream}/data/json", {"f": 0, "l": 1024, "c": "t"})
+            assert base64.b64decode(block["p"]) == IMAGE[:1024]
+            update = f"jobs/{job['jobId']}/update"
+            rejected = device.ask(update, f"{update}/rejected", {"status": "IN_PROGRESS", "expectedVersion": 1})
+            assert rejected["code"] == "VersionMismatch"
+            device.ask(update, f"{update}/accepted", {"status": "SUCCEEDED", "expectedVersion": 2})
+            assert field.status("robot-1") == "installed"
+            # To notify-next it never subscribed, and that is no answer.
+            assert not any(topic.endswith(("/notify", "/notify-next")) for topic, _ in robot.messages)
+
+
+def lets_in(port: int, server: LiveServer, token: str) -> bool:
+    with peer(port, server.tls, "robot-1", token) as tried:
+        return tried.is_in
+
+
+def test_a_server_whose_plugin_is_not_there_says_so_and_does_not_start(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=tmp_path, broker="auto", broker_plugin=tmp_path / "direct_replies.so")
+    paths = ensure_certificates(tmp_path / "tls", ("localhost",), datetime.now(UTC))
+    with pytest.raises(Refused) as caught, running_broker(settings, paths, "localhost"):
+        pass
+    assert caught.value.code == "refused-broker-path"
+    assert "broker_plugin" in caught.value.message

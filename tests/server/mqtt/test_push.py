@@ -11,11 +11,16 @@ import pytest
 from fake_broker import FakeBroker
 from server_bench import NOW_S, Bench, report
 from surefoot.fleet.lease import Lease, Sight, take
+from surefoot.fleet.model import Rollout
 from surefoot.fleet.outbox import OutboxEntry
+from surefoot.fleet.pins import pin_robot, unpin_robot
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.recall import recall_release
 from surefoot.fleet.rollouts import halt_rollout, pause_rollout, resume_rollout, start_rollout
+from surefoot.rollout.maintenance import DAY_MIN, Window
+from surefoot.rollout.membership import position
 from surefoot.rollout.plan import Phase, Plan
+from surefoot.rollout.ramp import Ramp
 from surefoot.server.courier import Courier
 from surefoot.server.devices.poll_cache import PollCache
 from surefoot.server.devices.poll_cache_store import WatchedStore
@@ -28,12 +33,19 @@ from surefoot.wire.errors import Interrupted
 T = TypeVar("T")
 
 ROBOTS = tuple(f"robot-{number}" for number in range(1, 7))
+# In which a rollout whose salt is `salt` takes them.
+ORDER = tuple(sorted(ROBOTS, key=lambda robot_id: position(b"salt", robot_id)))
 RUNNING_SEQ = {"seq": 0}
 
 
-def plan(capacity: int = 100, percent: float = 100) -> Plan:
+def week_min_of(now_s: float) -> int:
+    """Return the minutes since Monday 00:00 UTC; the epoch began on a Thursday."""
+    return int(now_s // 60 + 3 * DAY_MIN) % (7 * DAY_MIN)
+
+
+def plan(capacity: int = 100, percent: float = 100, **more: Any) -> Plan:
     phases = (Phase(name="first", percent=percent, soak_s=0), Phase(name="all", percent=100, soak_s=0))
-    return Plan(phases=phases[percent == 100 :], capacity=capacity)
+    return Plan(phases=phases[percent == 100 :], capacity=capacity, **more)
 
 
 @dataclass
@@ -77,8 +89,8 @@ class Pushing:
         assert lease is not None
         return lease
 
-    def start(self, capacity: int = 100, percent: float = 100) -> None:
-        start = plan(capacity, percent)
+    def start(self, capacity: int = 100, percent: float = 100, **more: Any) -> None:
+        start = plan(capacity, percent, **more)
         self.run(lambda rows: start_rollout(rows, "release-0.2.1", start, "rollout-1", b"salt", NOW_S))
 
     def halt(self) -> None:
@@ -120,7 +132,7 @@ def test_a_rollout_that_starts_calls_who_is_online_by_the_documented_payload(pus
     pushing.there.robot_ids = {"robot-1", "robot-3"}
     pushing.start()
     assert [entry.kind for entry in pushing.waiting()] == ["mqtt_wake"]
-    assert pushing.step() == ["robot-1", "robot-3"]
+    assert sorted(pushing.step()) == ["robot-1", "robot-3"]
     [payload] = pushing.broker.commands("robot-1")
     sha256 = pushing.image.sha256
     url = f"https://fleet.test/v1/images/{sha256}"
@@ -139,20 +151,73 @@ def test_whoever_comes_online_later_is_called_then(pushing: Pushing) -> None:
 
 def test_no_more_are_called_than_there_are_places_and_the_next_when_one_is_free(pushing: Pushing) -> None:
     pushing.start(capacity=2)
-    assert pushing.step() == ["robot-1", "robot-2"]
+    assert tuple(pushing.step()) == ORDER[:2]
     assert pushing.step() == []
-    pushing.install("robot-1")
+    pushing.install(ORDER[0])
     # The other one that was called has a place to come to.
-    assert pushing.step() == ["robot-3"]
-    pushing.install("robot-2")
-    pushing.install("robot-3")
-    assert pushing.step() == ["robot-4", "robot-5"]
+    assert tuple(pushing.step()) == ORDER[2:3]
+    pushing.install(ORDER[1])
+    pushing.install(ORDER[2])
+    assert tuple(pushing.step()) == ORDER[3:5]
 
 
 def test_whoever_was_called_and_does_not_come_keeps_no_place_for_long(pushing: Pushing) -> None:
     pushing.start(capacity=2)
-    assert pushing.step() == ["robot-1", "robot-2"]
-    assert pushing.step(11) == ["robot-3", "robot-4"]
+    assert tuple(pushing.step()) == ORDER[:2]
+    assert tuple(pushing.step(11)) == ORDER[2:4]
+
+
+def test_robots_are_called_in_the_rollouts_random_order_and_not_by_id(pushing: Pushing) -> None:
+    pushing.start()
+    assert tuple(pushing.step()) == ORDER != ROBOTS
+
+
+def test_of_a_large_fleet_each_search_looks_at_the_next_robots(
+    pushing: Pushing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("surefoot.server.mqtt.waves.LOOKED_AT_MAX", 2)
+    pushing.start()
+    assert [sorted(pushing.step(30)) for _ in range(3)] == [list(ROBOTS[first : first + 2]) for first in (0, 2, 4)]
+    assert pushing.step(30) == [] and pushing.step(30) == []
+    # Behind the last it begins with the first again, once they may be called again.
+    assert sorted(pushing.step(CALL_AGAIN_S) + pushing.step(30) + pushing.step(30) + pushing.step(30)) == list(ROBOTS)
+
+
+def test_robots_that_are_pinned_or_excluded_are_not_called(pushing: Pushing) -> None:
+    pushing.run(lambda rows: pin_robot(rows, ORDER[0], None, "on loan", NOW_S, "ana"))
+    pushing.start(exclude=(ORDER[1],))
+    assert tuple(pushing.step()) == ORDER[2:]
+    assert [pushing.report(robot_id)["order"] for robot_id in ORDER[:2]] == [None, None]
+    pushing.run(lambda rows: unpin_robot(rows, ORDER[0], NOW_S))
+    assert tuple(pushing.step()) == ORDER[:1]
+
+
+@pytest.mark.parametrize("open_now", [False, True])
+def test_robots_are_called_only_while_their_maintenance_window_is_open(pushing: Pushing, open_now: bool) -> None:
+    minute = week_min_of(NOW_S) % DAY_MIN
+    begin = minute if open_now else (minute + 60) % DAY_MIN
+    pushing.start(maintenance_windows=(Window(from_min=begin, to_min=(begin + 30) % DAY_MIN),))
+    called = pushing.step()
+    assert tuple(called) == (ORDER if open_now else ())
+    assert (pushing.report("robot-1")["order"] is not None) is open_now
+
+
+def test_a_robot_that_a_person_pins_after_it_was_found_is_not_called_any_more(pushing: Pushing) -> None:
+    pushing.start(capacity=1)
+    assert tuple(pushing.step()) == ORDER[:1]
+    pushing.run(lambda rows: pin_robot(rows, ORDER[1], None, "on loan", NOW_S, "ana"))
+    pushing.install(ORDER[0])
+    assert tuple(pushing.step()) == ORDER[2:3]
+
+
+def test_no_more_are_called_than_the_ramp_lets_in(pushing: Pushing) -> None:
+    pushing.start(ramp=Ramp(first_wave=2))
+    assert tuple(pushing.step()) == ORDER[:2]
+    for robot_id in ORDER[:2]:
+        pushing.install(robot_id)
+    assert pushing.step(11) == []
+    pushing.run(lambda rows: rows.put(replace(rows.find(Rollout)[0], offers_max=3)))
+    assert tuple(pushing.step()) == ORDER[2:3]
 
 
 def test_a_robot_is_called_once_in_ten_minutes(pushing: Pushing) -> None:

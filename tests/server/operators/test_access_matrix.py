@@ -35,6 +35,7 @@ TABLE = {
     ("GET", "/robots/{robot_id}"): Case(needs=READ, status=404, path="/robots/none"),
     ("POST", "/robots/{robot_id}/revoke"): Case(needs=OPERATE, status=404, path="/robots/none/revoke", body=REASON),
     ("POST", "/enrolment-codes"): Case(needs=OPERATE, status=201, body={"robot_id": "robot-9", "sku": SKU}),
+    ("GET", "/broker"): Case(needs=READ, status=200),
     ("GET", "/keys"): Case(needs=READ, status=200),
     ("POST", "/keys"): Case(needs=ADMIN, status=400, body={"name": "ci", "der_base64": "AAAA"}),
     ("GET", "/rotations"): Case(needs=READ, status=200),
@@ -62,6 +63,7 @@ TABLE = {
     ("POST", "/releases/{release_id}/recall"): Case(
         needs=OPERATE, status=404, path="/releases/none/recall", body=REASON
     ),
+    ("GET", "/releases/{release_id}/warnings"): Case(needs=READ, status=404, path="/releases/none/warnings"),
     ("GET", "/metadata"): Case(needs=READ, status=422),
     ("POST", "/metadata"): Case(needs=PUBLISH, status=422, body={}),
     ("GET", "/rollouts"): Case(needs=READ, status=200),
@@ -76,6 +78,9 @@ TABLE = {
     ("GET", "/pins"): Case(needs=READ, status=200),
     ("POST", "/robots/{robot_id}/pin"): Case(needs=OPERATE, status=404, path="/robots/none/pin", body=REASON),
     ("DELETE", "/robots/{robot_id}/pin"): Case(needs=OPERATE, status=404, path="/robots/none/pin"),
+    ("POST", "/robots/{robot_id}/install"): Case(
+        needs=OPERATE, status=404, path="/robots/none/install", body={"release_id": "none", **REASON}
+    ),
     ("POST", "/robots/{robot_id}/time-zone"): Case(
         needs=OPERATE, status=404, path="/robots/none/time-zone", body={"zone": "Europe/Berlin"}
     ),

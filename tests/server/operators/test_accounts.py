@@ -81,6 +81,21 @@ def test_people_change_their_own_password_and_show_the_one_they_had(bench: Bench
     assert sign_in(bench, "anna", NEW).status == 200
 
 
+def test_tokens_outlive_a_change_of_password_and_end_with_it_when_that_is_asked_for(bench: Bench) -> None:
+    with_password(bench, "anna")
+    other = make_token(bench, "viewer")
+    for label in ("laptop", "script"):
+        bench.operate("POST", "/tokens", {"label": label, "account": "anna"})
+    kept = bench.operate("POST", "/accounts/anna/password", {"password": NEW})
+    assert (kept.status, kept.json["active_tokens"]) == (200, 2)
+    again = bench.operate("POST", "/accounts/anna/password", {"password": PASSWORD, "revoke_tokens": True})
+    assert again.json["active_tokens"] == 0
+    listed = bench.operate("GET", "/tokens?account=anna").json["tokens"]
+    assert [one["revoked_at_s"] for one in listed] == [NOW_S, NOW_S]
+    assert [entry.action for entry in audit_log(bench)][-3:] == ["account.set-password", *["token.revoke"] * 2]
+    assert bench.call("GET", "/api/v1/session", token=other).status == 200, "nobody else's token ends"
+
+
 def test_a_found_session_cannot_guess_the_password(bench: Bench) -> None:
     headers = make_session(bench, with_password(bench, "anna"))
     guess = {"password": NEW, "current_password": "wrong password!"}

@@ -10,6 +10,9 @@ from server_bench import FIRMWARE, OPERATOR_TOKEN, SKU, Bench, SignedBuild, buil
 from surefoot.server.tokens import token_sha256
 from surefoot.signing.signers import FileSigner
 
+# What one rollout tells and a list of them does not.
+DETAIL = ("gates", "updating", "running", "way_back_rollout_id", "beside")
+
 
 def put_image(bench: Bench, data: bytes, sha256: str | None = None) -> Answered:
     sha256 = sha256 or hashlib.sha256(data).hexdigest()
@@ -39,7 +42,7 @@ def test_the_whole_way_from_key_to_rollout(bench: Bench, signer: FileSigner) -> 
     assert bench.operate("GET", f"/rollouts/{rollout.json['rollout_id']}").json == rollout.json
     assert [entry["key_id"] for entry in bench.operate("GET", "/keys").json["keys"]] == [signer.public_key.key_id]
     assert bench.operate("GET", "/releases").json["releases"] == [release.json]
-    assert bench.operate("GET", "/rollouts").json["rollouts"] == [rollout.json | {"gates": None}]
+    assert bench.operate("GET", "/rollouts").json["rollouts"] == [rollout.json | dict.fromkeys(DETAIL)]
 
 
 def test_a_rollout_is_paused_resumed_and_halted_with_a_reason(bench: Bench) -> None:
@@ -98,6 +101,21 @@ def test_releases_are_listed_page_by_page_the_newest_first(bench: Bench) -> None
     assert [release["version"] for release in first["releases"]] == ["0.2.2", "0.2.1"]
     assert [release["version"] for release in rest["releases"]] == ["0.2.0"]
     assert rest["next_after"] is None
+
+
+def test_robots_are_found_by_the_beginning_of_their_ids_page_by_page(bench: Bench) -> None:
+    for robot_id in ("arm", "arm-1", "arm-2", "arm-3", "armada", "leg-1"):
+        bench.enrol(robot_id)
+
+    def found(beginning: str, after: str = "", limit: int = 2) -> list[str]:
+        page = bench.operate("GET", f"/robots?beginning={beginning}&limit={limit}&after={after}").json
+        ids = [robot["robot_id"] for robot in page["robots"]]
+        return ids + found(beginning, page["next_after"], limit) if page["next_after"] else ids
+
+    assert found("arm-") == ["arm-1", "arm-2", "arm-3"]
+    assert found("arm") == found("arm", limit=100) == ["arm", "arm-1", "arm-2", "arm-3", "armada"]
+    assert found("arm", limit=1) == found("arm")
+    assert (found("leg-1"), found("z"), len(found(""))) == (["leg-1"], [], 6)
 
 
 @pytest.mark.parametrize("path", ["/robots/none", "/rollouts/none", "/nothing"])

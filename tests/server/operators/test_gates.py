@@ -43,7 +43,7 @@ def test_a_rollout_shows_each_metric_of_its_gate_and_the_alarm_that_halted_it(be
     bench.services.store.submit(lambda rows: tick(rows, bench.services.now_s())).result()
     shown = bench.operate("GET", path).json
     [alarm] = shown["gates"]["alarms"]
-    assert (shown["state"], shown["reason"]) == ("halted", alarm["sentence"])
+    assert (shown["state"], shown["reason"]) == ("halted", f"{alarm['sentence']} Halted.")
     assert (alarm["trigger"], alarm["robot_ids"], alarm["is_open"]) == ("safety-stop", ["robot-1"], True)
     assert len(shown["gates"]["metrics"]) == 10
     assert all(metric["log_evidence"] < metric["halts_at_log"] for metric in shown["gates"]["metrics"])
@@ -65,7 +65,7 @@ def test_prometheus_is_told_how_near_a_rollout_is_to_a_halt_and_of_its_alarms(be
         gate.start(frozenset({Metric.NOT_RETURNED, Metric.ERROR})),
         GateFacts(hours=0.0, outcomes={Metric.NOT_RETURNED: Ended(failed=1, ended=2)}),
     )
-    tripped = Tripped(trigger=Trigger.SAFETY_STOP, robot_ids=("robot-1",), sentence="It stopped. Halted.")
+    tripped = Tripped(trigger=Trigger.SAFETY_STOP, robot_ids=("robot-1",), sentence="It stopped.")
 
     def judged(rows: Rows) -> None:
         rows.put(RolloutEvidence(rollout_id=rollout_id, evidence=evidence))

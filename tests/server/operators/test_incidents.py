@@ -41,6 +41,40 @@ def test_a_halt_shows_in_the_rollouts_history_and_opens_an_incident(bench: Bench
     assert incident["opened_by"] == who
 
 
+def test_a_halt_does_what_the_person_asks_beyond_it_and_the_audit_log_tells(bench: Bench, rollout_id: str) -> None:
+    path = f"/rollouts/{rollout_id}/halt"
+    halted = bench.operate("POST", path, {"reason": "smoke"}).json
+    assert (halted["updating"], halted["running"], halted["way_back_rollout_id"]) == (0, 0, None)
+    asked = bench.operate("POST", path, {"reason": "fire", "roll_back": True, "recall": True}).json
+    assert (asked["state"], asked["way_back_rollout_id"]) == ("halted", "release-0.2.1-back-1")
+    [release] = [one for one in bench.operate("GET", "/releases").json["releases"] if one["version"] == "0.2.1"]
+    assert release["recalled_at_s"] is not None
+    entries = [entry for entry in bench.services.store.read(lambda rows: rows.find(Entry)) if entry.reason == "fire"]
+    assert [entry.after for entry in entries] == [{"state": "halted", "roll_back": True, "recall": True}]
+
+
+@pytest.mark.parametrize("change", ["pause", "resume"])
+def test_only_a_halt_rolls_back(bench: Bench, rollout_id: str, change: str) -> None:
+    answer = bench.operate("POST", f"/rollouts/{rollout_id}/{change}", {"reason": "smoke", "roll_back": True})
+    assert answer.code == "refused-request-format"
+    assert bench.operate("GET", f"/rollouts/{rollout_id}").json["state"] == "running"
+    assert bench.operate("GET", "/releases").json["releases"][0]["recalled_at_s"] is None
+
+
+def test_rollouts_of_one_sku_are_shown_beside_each_other(bench: Bench, rollout_id: str) -> None:
+    bench.publish("0.2.2")
+    newer = bench.operate("POST", "/rollouts", {"release_id": "release-0.2.2"}).json
+    [older] = newer["beside"]
+    assert (older["rollout_id"], older["version"], older["state"], older["is_newer"]) == (
+        rollout_id,
+        "0.2.1",
+        "running",
+        False,
+    )
+    [shown] = bench.operate("GET", f"/rollouts/{rollout_id}").json["beside"]
+    assert shown["is_newer"] and shown["meaning"].startswith("Newer, so it goes before this one")
+
+
 def test_an_incident_is_noted_closed_and_told_for_the_changelog(bench: Bench, rollout_id: str) -> None:
     bench.operate("POST", f"/rollouts/{rollout_id}/halt", {"reason": "smoke"})
     [incident] = bench.operate("GET", "/incidents").json["incidents"]

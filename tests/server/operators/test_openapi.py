@@ -3,6 +3,7 @@ from html.parser import HTMLParser
 import pytest
 
 from server_bench import Bench
+from surefoot.fleet.aws_files import PREFIX as JOB_FILES_PREFIX
 from surefoot.server.devices.api import ENROL_PATH, IMAGES_PREFIX, MANIFESTS_PREFIX, DeviceApi
 from surefoot.server.devices.metadata import METADATA_PREFIX, TARGETS_PREFIX
 from surefoot.server.operators.openapi_page import page
@@ -90,7 +91,7 @@ def test_what_robots_call_is_described_and_nothing_else(bench: Bench) -> None:
         answer = bench.call(method, path.replace("{", "").replace("}", ""))
         assert answer.status != 405 and b"not-found-path" not in answer.body, f"{method} {path}"
     plain = {(method, path) for path, methods in DeviceApi(bench.services)._handlers.items() for method in methods}
-    prefixes = {IMAGES_PREFIX, MANIFESTS_PREFIX, METADATA_PREFIX, TARGETS_PREFIX}
+    prefixes = {IMAGES_PREFIX, MANIFESTS_PREFIX, METADATA_PREFIX, TARGETS_PREFIX, JOB_FILES_PREFIX}
     assert plain | {("POST", ENROL_PATH)} == {route for route in described if "{" not in route[1]}
     assert prefixes == {path.partition("{")[0] for _, path in described if "{" in path}
 

@@ -69,6 +69,17 @@ def test_whatever_is_wrong_the_refusal_is_the_same(bench: Bench, anna: Account, 
     assert "set-cookie" not in answer.headers
 
 
+def test_a_refused_sign_in_is_in_the_log_with_its_address_and_without_what_was_typed(
+    bench: Bench, anna: Account, caplog: pytest.LogCaptureFixture
+) -> None:
+    sign_in(bench, "hunter2-in-the-wrong-field", "wrong password!")
+    assert [record.getMessage() for record in caplog.records] == [
+        "sign-in-refused code=refused-login address:127.0.0.1"
+    ]
+    sign_in(bench, "anna")
+    assert len(caplog.records) == 1
+
+
 def test_a_disabled_account_and_one_without_a_password_are_refused_likewise(bench: Bench, anna: Account) -> None:
     make_account(bench, "machine")
     bench.services.store.submit(lambda rows: set_disabled(rows, "test", "anna", True, None, NOW_S)).result()

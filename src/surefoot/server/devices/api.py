@@ -7,6 +7,8 @@ from urllib.parse import parse_qs
 
 from starlette.types import Receive, Scope, Send
 
+from surefoot.fleet.aws_files import PREFIX as JOB_FILES_PREFIX
+from surefoot.fleet.aws_files import without_word
 from surefoot.fleet.exchange import exchange, pace
 from surefoot.fleet.ports import Rows
 from surefoot.server.asgi import ClientGone, Response, json_response, read_body, send_response
@@ -14,6 +16,7 @@ from surefoot.server.devices.enrolment import Enrolment
 from surefoot.server.devices.health import health_response
 from surefoot.server.devices.identity import Identity, IdentityGate, confirm, credential_of
 from surefoot.server.devices.images import image_response
+from surefoot.server.devices.job_files import job_file_response
 from surefoot.server.devices.manifests import manifest_response
 from surefoot.server.devices.metadata import METADATA_PREFIX, TARGETS_PREFIX, metadata_response, sha256_of_target
 from surefoot.server.devices.pieces import Pieces
@@ -56,7 +59,7 @@ class DeviceApi:
         except ClientGone:
             return
         except Exception as error:  # noqa: BLE001 - told apart and logged there
-            response = problem_of(error, f"{scope['method']} {scope['path']}")
+            response = problem_of(error, f"{scope['method']} {without_word(scope['path'])}")
         # Damage found amid a download is logged where it is found; what is left is to cut the connection.
         with suppress(Damaged):
             await send_response(response, receive, send)
@@ -66,9 +69,11 @@ class DeviceApi:
         method: str = scope["method"]
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         services = self._services
-        if path.startswith((IMAGES_PREFIX, MANIFESTS_PREFIX, METADATA_PREFIX, TARGETS_PREFIX)):
+        if path.startswith((IMAGES_PREFIX, MANIFESTS_PREFIX, METADATA_PREFIX, TARGETS_PREFIX, JOB_FILES_PREFIX)):
             if method not in {"GET", "HEAD"}:
                 return wrong_method(READ_METHODS)
+            if path.startswith(JOB_FILES_PREFIX):
+                return await job_file_response(services, self._pieces, method, path, headers)
             if path.startswith(MANIFESTS_PREFIX):
                 return await manifest_response(services, method, path.removeprefix(MANIFESTS_PREFIX), headers)
             if path.startswith(METADATA_PREFIX):

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
 
 from surefoot.fleet.deltas import releases_behind
 from surefoot.fleet.downloads import REDIRECT_S, give_back, reserve, reserve_redirect
@@ -21,6 +22,21 @@ CACHE_CONTROL = b"private, max-age=31536000, immutable"
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What is served of a published file: this part of its `size_bytes`, under the part's own entity tag.
+
+    With `lies_elsewhere` whoever asks is sent on to where the file lies.
+    """
+
+    sha256: str
+    size_bytes: int
+    part: Span
+    etag: str
+    cache_control: bytes
+    lies_elsewhere: bool = False
+
+
 async def image_response(
     services: Services, pieces: Pieces, robot: Robot, method: str, sha256: str, headers: Mapping[bytes, bytes]
 ) -> Response:
@@ -31,45 +47,57 @@ async def image_response(
             `refused-download-limit`.
     """
     size_bytes, lies_elsewhere = await asyncio.to_thread(_find, services, sha256)
-    etag = f'"{sha256}"'
-    common = {b"etag": etag.encode(), b"accept-ranges": b"bytes", b"cache-control": CACHE_CONTROL}
+    served = Served(
+        sha256=sha256,
+        size_bytes=size_bytes,
+        part=Span(offset_bytes=0, length_bytes=size_bytes),
+        etag=f'"{sha256}"',
+        cache_control=CACHE_CONTROL,
+        lies_elsewhere=lies_elsewhere,
+    )
+    return await bytes_response(services, pieces, robot.robot_id, method, served, headers)
+
+
+async def bytes_response(
+    services: Services, pieces: Pieces, robot_id: str, method: str, served: Served, headers: Mapping[bytes, bytes]
+) -> Response:
+    """Answer GET or HEAD for what is served to this robot; raise `Refused` (`refused-download-limit`)."""
+    whole, etag = served.part, served.etag
+    common = {b"etag": etag.encode(), b"accept-ranges": b"bytes", b"cache-control": served.cache_control}
     if b"if-none-match" in headers and names_etag(headers[b"if-none-match"].decode("latin-1"), etag):
         return Response(status=304, headers=common)
     common[b"content-type"] = b"application/octet-stream"
-    whole = Span(offset_bytes=0, length_bytes=size_bytes)
+    total = whole.length_bytes
     if method == "HEAD":
-        return Response(status=200, headers={**common, b"content-length": str(size_bytes).encode()})
+        return Response(status=200, headers={**common, b"content-length": str(total).encode()})
     try:
-        part = parse_range(_range_header(headers, etag), size_bytes)
+        asked = parse_range(_range_header(headers, etag), total)
     except Refused as error:
-        return problem_response(error, {b"content-range": f"bytes */{size_bytes}".encode(), b"accept-ranges": b"bytes"})
-    if lies_elsewhere:
-        return await _redirect(services, robot, sha256, size_bytes)
-    span = part or whole
-    common[b"content-length"] = str(span.length_bytes).encode()
-    if part is not None:
-        last = span.offset_bytes + span.length_bytes - 1
-        common[b"content-range"] = f"bytes {span.offset_bytes}-{last}/{size_bytes}".encode()
+        return problem_response(error, {b"content-range": f"bytes */{total}".encode(), b"accept-ranges": b"bytes"})
+    sha256, size_bytes = served.sha256, served.size_bytes
+    if served.lies_elsewhere:
+        return await _redirect(services, robot_id, sha256, size_bytes)
+    first, length_bytes = (0, total) if asked is None else (asked.offset_bytes, asked.length_bytes)
+    common[b"content-length"] = str(length_bytes).encode()
+    if asked is not None:
+        common[b"content-range"] = f"bytes {first}-{first + length_bytes - 1}/{total}".encode()
     limit, now_s = services.settings.downloads_per_day, services.now_s()
-    day = await services.write(
-        lambda rows: reserve(rows, robot.robot_id, sha256, size_bytes, span.length_bytes, limit, now_s)
-    )
-    sending = _counted(services, robot, sha256, pieces.of(sha256, size_bytes, span), span.length_bytes, day)
-    return Response(status=200 if part is None else 206, headers=common, pieces=sending)
+    day = await services.write(lambda rows: reserve(rows, robot_id, sha256, size_bytes, length_bytes, limit, now_s))
+    span = Span(offset_bytes=whole.offset_bytes + first, length_bytes=length_bytes)
+    sending = _counted(services, robot_id, sha256, pieces.of(sha256, size_bytes, span), length_bytes, day)
+    return Response(status=200 if asked is None else 206, headers=common, pieces=sending)
 
 
-async def _redirect(services: Services, robot: Robot, sha256: str, size_bytes: int) -> Response:
+async def _redirect(services: Services, robot_id: str, sha256: str, size_bytes: int) -> Response:
     limit, now_s = services.settings.downloads_per_day, services.now_s()
-    valid_s = await services.write(
-        lambda rows: reserve_redirect(rows, robot.robot_id, sha256, size_bytes, limit, now_s)
-    )
+    valid_s = await services.write(lambda rows: reserve_redirect(rows, robot_id, sha256, size_bytes, limit, now_s))
     url = await asyncio.to_thread(services.blobs.redirect_url, sha256, valid_s)
     # Never cached: the address is this robot's, and runs out.
     return Response(status=307, headers={b"location": (url or "").encode(), b"cache-control": b"no-store"})
 
 
 async def _counted(
-    services: Services, robot: Robot, sha256: str, sending: AsyncGenerator[bytes, None], length_bytes: int, day: int
+    services: Services, robot_id: str, sha256: str, sending: AsyncGenerator[bytes, None], length_bytes: int, day: int
 ) -> AsyncGenerator[bytes, None]:
     """Yield the pieces; give back what was reserved and not sent when the robot hangs up."""
     unsent_bytes = length_bytes
@@ -83,7 +111,7 @@ async def _counted(
     finally:
         if unsent_bytes:
             # Not awaited: should it be lost with the process, the robot is charged too much, never too little.
-            services.store.submit(lambda rows: give_back(rows, robot.robot_id, sha256, unsent_bytes, day))
+            services.store.submit(lambda rows: give_back(rows, robot_id, sha256, unsent_bytes, day))
 
 
 def _find(services: Services, sha256: str) -> tuple[int, bool]:

@@ -28,6 +28,8 @@ _DESCRIPTIONS = {
     "image_head": "Its size and ETag.",
     "target": "The same bytes under the name that the metadata gives them.",
     "target_head": "Its size and ETag.",
+    "job_file": "The bytes of the slot that a job brings to a device made for AWS IoT; the address alone lets it in.",
+    "job_file_head": "Their number and ETag.",
     "enrol": "Get a certificate for a one-time code, for the present certificate, or for the factory's.",
 }
 
@@ -61,6 +63,7 @@ def device_description() -> dict[str, Any]:
             "/v1/metadata/{name}": _cached("metadata", [_in_path("name", _NAME)]),
             "/v1/images/{sha256}": _download("image", [_in_path("sha256", _SHA256)]),
             "/v1/targets/{sku}/{name}": _download("target", [_in_path("sku", _NAME), _in_path("name", _NAME)]),
+            "/v1/aws/files/{job_id}/{word}": _job_file(),
             "/v1/enrol": {"post": _enrolment()},
         },
         "components": {
@@ -145,6 +148,16 @@ def _download(name: str, parameters: list[dict[str, Any]]) -> dict[str, Any]:
         "get": _operation(name, _CREDENTIALS, found, _OF_DOWNLOADS, [*parameters, *ranges]),
         "head": _operation(f"{name}_head", _CREDENTIALS, head, _OF_DOWNLOADS, parameters),
     }
+
+
+def _job_file() -> dict[str, Any]:
+    """Describe a job's file: as an image, but never elsewhere, and for whoever has the address."""
+    described = _download("job_file", [_in_path("job_id", _NAME), _in_path("word", _NAME)])
+    del described["get"]["responses"]["307"]
+    for operation in described.values():
+        operation["security"] = _NONE
+        del operation["responses"]["401"], operation["responses"]["410"]
+    return described
 
 
 def _enrolment() -> dict[str, Any]:

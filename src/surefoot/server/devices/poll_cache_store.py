@@ -16,6 +16,7 @@ from surefoot.fleet.pins import Pin
 from surefoot.fleet.ports import Rows, Store
 from surefoot.fleet.settings import FleetSettings
 from surefoot.server.devices.poll_cache import PollCache
+from surefoot.server.outage import Outage
 from surefoot.wire.errors import SurefootError
 from surefoot.wire.offer import Offer
 
@@ -147,7 +148,7 @@ class _WatchedRows:
 
 async def run_poll_cache(store: Store, polls: PollCache) -> None:
     """Look for other processes' writes and store who was heard, until cancelled; then store what is left."""
-    looks = 0
+    looks, outage = 0, Outage(log, "poll-cache-suspended")
     try:
         while True:
             looks += 1
@@ -158,7 +159,9 @@ async def run_poll_cache(store: Store, polls: PollCache) -> None:
             except SurefootError as error:
                 # What other processes write cannot be seen now, so nothing that is remembered counts.
                 polls.suspend()
-                log.warning("poll-cache-suspended code=%s", error.code)
+                outage.met(error)
+            else:
+                outage.over()
             await asyncio.sleep(LOOK_S)
     finally:
         await flush_heard(store, polls)

@@ -91,7 +91,7 @@ class AwsBridge:
         def work(rows: Rows) -> list[Message]:
             robot, now_s = known_robot(rows, topic.thing), services.now_s()
             if topic.thing not in self._known and rows.get(JobsDevice, topic.thing) is None:
-                rows.put(JobsDevice(robot_id=topic.thing, since_s=now_s))
+                rows.put(JobsDevice(robot_id=topic.thing, sku=robot.sku, since_s=now_s))
             return answer(rows, robot, topic, payload, now_s, services.fleet, services.new_id)
 
         try:

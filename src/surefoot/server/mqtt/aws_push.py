@@ -88,7 +88,7 @@ class JobsPusher:
     async def _push(self, robot_id: str, *, is_call: bool) -> None:
         services = self._services
         if is_call:
-            known = await services.read(lambda rows: next_notice(rows, robot_id, services.now_s()))
+            known = await services.read(lambda rows: next_notice(rows, robot_id, services.now_s(), services.fleet))
             if not await self._client.publish(known.topic, known.payload, expiry_s=EXPIRY_S):
                 return
 
@@ -97,6 +97,6 @@ class JobsPusher:
             if robot is None:
                 return []
             jobs = meet(rows, robot, now_s, services.fleet, services.new_id, heard=is_call)
-            return notices(robot_id, jobs, now_s)
+            return notices(robot_id, jobs, now_s, services.fleet)
 
         await publish(self._client, await services.write(work, about=robot_id))

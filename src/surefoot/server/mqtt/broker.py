@@ -15,6 +15,7 @@ from surefoot.server.certificates import CERTIFICATES_FOLDER, CertificatePaths, 
 from surefoot.server.composition import database_url
 from surefoot.server.mqtt.broker_access import BrokerFiles, write_identity
 from surefoot.server.mqtt.broker_address import BrokerAddress, elsewhere, share_group
+from surefoot.server.mqtt.broker_clear import clear
 from surefoot.server.mqtt.broker_config import CONFIG_FILE, LOOPBACK, WILDCARDS, BrokerConfig
 from surefoot.server.mqtt.broker_cut import cut
 from surefoot.server.mqtt.broker_process import BrokerProcess, end_orphan
@@ -89,7 +90,13 @@ def _supervised(
     # Its own store: the process that runs the broker may be one that answers nothing.
     with closing(SqlStore(database_url(settings))) as store:
         watch = BrokerWatch(
-            store, files, process.reload, lambda client_id: cut(address, client_id), process.kill, time.time
+            store,
+            files,
+            process.reload,
+            lambda client_id: cut(address, client_id),
+            lambda robot_id: clear(address, robot_id),
+            process.kill,
+            time.time,
         )
         watch.begin()
         stopping = threading.Event()
@@ -105,6 +112,10 @@ def _supervised(
 
 
 def _find_program(settings: ServerSettings) -> Path | None:
+    plugin = settings.broker_plugin
+    if plugin is not None and not plugin.is_file():
+        detail = f"{plugin} is no file: build contrib/mosquitto-direct-replies, or leave broker_plugin out."
+        raise Refused("refused-broker-path", detail)
     if settings.broker_path is not None:
         if not os.access(settings.broker_path, os.X_OK):
             detail = f"{settings.broker_path} is no program: set broker_path to where mosquitto is."

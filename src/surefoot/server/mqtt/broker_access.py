@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from surefoot.fleet.broker_access import BrokerAccess, EndedCredential
 from surefoot.fleet.robots import SERVER_IDENTITY
+from surefoot.server.certificate_renewal import WatchedFile
 from surefoot.server.certificates import BACKDATED, FleetCa
 from surefoot.server.files import PRIVATE, write_atomically
 from surefoot.server.mqtt.broker_config import (
@@ -43,6 +44,8 @@ class BrokerFiles:
         self._ca = ca
         self._listed = begun - BACKDATED
         self._identified = begun
+        # What the broker itself shows to robots.
+        self.broker_certificate = WatchedFile(config.server)
 
     def write_config(self) -> Path:
         """Write the configuration and return where it is."""

@@ -1,4 +1,4 @@
-"""Keeps the broker's files as the fleet's rows are, and cuts off who lost a credential.
+"""Keeps the broker's files as the fleet's rows are, cuts off who lost a credential, and clears what the revoked left.
 
 A robot is cut off more than once: who had a connection with its handshake done, but has said nothing yet, is let in
 without another look at its certificate. The broker waits a minute and a half for the first word.
@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from surefoot.fleet.broker_access import BrokerAccess, EndedCredential, broker_access, newest_changes
+from surefoot.fleet.enrolment import is_revoked
 from surefoot.fleet.ports import Rows, Store
 from surefoot.server.mqtt.broker_access import BrokerFiles
+from surefoot.server.outage import Outage
 from surefoot.wire.errors import Interrupted, SurefootError
 
 LOOK_EVERY_S = 1.0
@@ -42,6 +44,7 @@ class BrokerWatch:
         files: Writes the broker's files.
         reload: Makes the broker read them; False when it does not run.
         cut: Ends the connection of one robot; raises when the broker does not answer.
+        clear: Takes away what the broker retains of a robot, and returns how much that was; raises like `cut`.
         kill: Ends the broker; it is started again.
         now_s: The time, in Unix seconds.
     """
@@ -52,6 +55,7 @@ class BrokerWatch:
         files: BrokerFiles,
         reload: Callable[[], bool],
         cut: Callable[[str], None],
+        clear: Callable[[str], int],
         kill: Callable[[], None],
         now_s: Callable[[], float],
     ) -> None:
@@ -59,6 +63,7 @@ class BrokerWatch:
         self._files = files
         self._reload = reload
         self._cut = cut
+        self._clear = clear
         self._kill = kill
         self._now_s = now_s
         self._seen = ("", "")
@@ -76,13 +81,16 @@ class BrokerWatch:
 
     def run(self, stopping: threading.Event) -> None:
         """Look every second until it is time to stop."""
+        outage = Outage(log, "broker-access-late")
         while not stopping.wait(LOOK_EVERY_S):
             try:
                 self.look()
                 self.ask()
             except (SurefootError, OSError) as error:
                 # What it could not do now it does at the next look.
-                log.warning("broker-access-late error=%s", getattr(error, "code", error))
+                outage.met(error)
+            else:
+                outage.over()
 
     def look(self) -> None:
         """Write what changed, have the broker read it, and cut off whose time has come."""
@@ -98,13 +106,15 @@ class BrokerWatch:
     def ask(self) -> None:
         """Ask the broker now and then whether it still answers, and end it when it has not for long.
 
-        The server's own certificate is renewed in time for that.
+        The server's own certificate there is renewed in time for that, and the broker reads its own anew when it has
+        another one.
         """
         now_s = self._now_s()
         if now_s < self._ask_at_s:
             return
         self._ask_at_s = now_s + ASK_EVERY_S
         self._files.renew_identity(datetime.fromtimestamp(now_s, UTC))
+        self._unread = self._files.broker_certificate.changed() or self._unread
         try:
             self._cut(NOBODY)
         except Interrupted:
@@ -128,7 +138,9 @@ class BrokerWatch:
         due = {cut.robot_id for cut in self._cuts if cut.due_at_s <= now_s}
         for robot_id in sorted(due):
             self._cut(robot_id)
-            log.info("broker-cut robot_id=%s", robot_id)
+            # Who enrolled anew may be back, and its words are good.
+            is_gone = self._store.read(lambda rows, robot_id=robot_id: is_revoked(rows, robot_id))  # type: ignore[misc]
+            log.info("broker-cut robot_id=%s cleared=%d", robot_id, self._clear(robot_id) if is_gone else 0)
         self._cuts = [cut for cut in self._cuts if cut.due_at_s > now_s]
 
 

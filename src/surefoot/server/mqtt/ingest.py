@@ -2,7 +2,7 @@
 
 The broker has made sure who a robot is, and it is looked at again here: a topic's id must be the payload's, and the
 robot one of the fleet that was not revoked. Whatever is wrong with a message is counted by its reason, and the next one
-is taken. A report goes the way of POST /v1/report, and its answer to the robot's command topic.
+is taken. A report goes the way of POST /v1/report, and its answer, or why it was refused, to the robot's command topic.
 """
 
 import time
@@ -16,7 +16,7 @@ from surefoot.fleet.model import Robot
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.presence import take_online
 from surefoot.server.mqtt.allowance import Allowance
-from surefoot.server.mqtt.answers import publish_answer
+from surefoot.server.mqtt.answers import publish_answer, publish_refusal
 from surefoot.server.mqtt.client import MqttClient
 from surefoot.server.services import Services
 from surefoot.wire import limits
@@ -36,6 +36,9 @@ TOO_MANY = "too-many"
 
 # The windows of hours that waited while a robot or the store was away, and more reports than any update takes.
 MOST, PERIOD_S = 600, 60.0
+
+# What HTTPS calls by its code and this counts by its name.
+REASONS = {"refused-robot-mismatch": MISMATCH, "refused-body-too-large": TOO_LARGE}
 
 BYTES_MAX = {REPORT: limits.REPORT_BYTES_MAX, HEALTH: limits.HEALTH_BYTES_MAX, ONLINE: 1}
 # Nobody is online whose retained word was cleared.
@@ -110,8 +113,6 @@ class Ingest:
                 raise BadMessage(STRANGE_TOPIC, "Nobody listens there.")
             if not self._allowance.takes(robot_id, self._monotonic_s()):
                 raise BadMessage(TOO_MANY, f"More than {MOST} within {PERIOD_S:.0f} s are not taken.")
-            if len(payload) > BYTES_MAX[leaf]:
-                raise BadMessage(TOO_LARGE, f"It has {len(payload)} bytes: at most {BYTES_MAX[leaf]} are taken.")
             await self._takers[leaf](robot_id, payload)
         except BadMessage as error:
             self._figures.refused(error.reason, robot_id, str(error))
@@ -120,24 +121,30 @@ class Ingest:
             self._allowance.gives_back(robot_id)
             raise
         except Refused as error:
-            reason = MALFORMED if error.code.endswith("-format") else error.code
+            reason = MALFORMED if error.code.endswith("-format") else REASONS.get(error.code, error.code)
             self._figures.refused(reason, robot_id, error.message)
         else:
             self._figures.messages.labels(leaf).inc()
             self._figures.seconds.labels(leaf).observe(time.perf_counter() - began_s)
 
     async def _take_report(self, robot_id: str, payload: bytes) -> None:
-        report = parse_report(payload)
-        check_own(robot_id, report.robot_id)
-        services = self._services
+        services, report = self._services, None
+        try:
+            check_size(REPORT, payload)
+            said = report = parse_report(payload)
 
-        def work(rows: Rows) -> Answer:
-            robot = known_robot(rows, robot_id)
-            return exchange(rows, robot, report, services.now_s(), services.fleet, services.new_id)
+            def work(rows: Rows) -> Answer:
+                robot = known_robot(rows, robot_id)
+                return exchange(rows, robot, said, services.now_s(), services.fleet, services.new_id)
 
-        await publish_answer(self._client, await services.write(work, about=robot_id), report)
+            answer = await services.write(work, about=robot_id)
+        except Refused as refusal:
+            await publish_refusal(self._client, robot_id, refusal, report)
+            raise
+        await publish_answer(self._client, answer, said)
 
     async def _take_health(self, robot_id: str, payload: bytes) -> None:
+        check_size(HEALTH, payload)
         window = parse_health(payload)
         check_own(robot_id, window.robot_id)
 
@@ -148,6 +155,7 @@ class Ingest:
         await self._services.write(work, about=robot_id)
 
     async def _take_online(self, robot_id: str, payload: bytes) -> None:
+        check_size(ONLINE, payload)
         online = ONLINE_WORDS.get(payload)
         if online is None:
             raise BadMessage(MALFORMED, "It is neither 1 nor 0.")
@@ -168,6 +176,13 @@ class Ingest:
             known_robot(rows, robot_id)
         # Stored late it must not undo what came since.
         take_online(rows, robot_id, self._online[robot_id], self._services.now_s())
+
+
+def check_size(leaf: str, payload: bytes) -> None:
+    """Refuse a message of more bytes than its topic takes: `refused-body-too-large`."""
+    if len(payload) > BYTES_MAX[leaf]:
+        detail = f"It has {len(payload)} bytes: at most {BYTES_MAX[leaf]} are taken."
+        raise Refused("refused-body-too-large", detail)
 
 
 def check_own(robot_id: str, named: str) -> None:

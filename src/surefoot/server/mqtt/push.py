@@ -18,6 +18,7 @@ from surefoot.fleet.ports import Rows
 from surefoot.server.mqtt.aws_push import JobsPusher
 from surefoot.server.mqtt.client import MqttClient
 from surefoot.server.mqtt.waves import Waves
+from surefoot.server.outage import Outage
 from surefoot.server.services import Services
 from surefoot.wire.command import cancel_command, encode_command, encode_nudge, rollback_command
 from surefoot.wire.errors import Interrupted
@@ -28,8 +29,8 @@ from surefoot.wire.topics import command_topic
 POLL_S = 0.25
 # The next waves are looked for this often.
 WAVE_S = 1.0
-# Messages on their way side by side.
-TOGETHER = 500
+# Messages on their way side by side; a broker that takes fewer at once bounds them itself.
+TOGETHER = 5000
 # A call that was not heard for so long is answered by the robot's own check.
 CALL_EXPIRY_S = 600
 
@@ -76,6 +77,7 @@ class Pusher:
 
     async def run(self) -> None:
         """Push until cancelled; what fails is logged and tried again."""
+        outage = Outage(log, "push-waits")
         while True:
             await self._services.mqtt.decided.wait(POLL_S)
             lease = self._services.leadership.lease
@@ -84,11 +86,13 @@ class Pusher:
             try:
                 await self.step(lease)
             except Interrupted as error:
-                log.warning("push-waits code=%s", error.code)
+                outage.met(error)
                 await asyncio.sleep(POLL_S)
             except Exception:
                 log.exception("push-failed")
                 await asyncio.sleep(WAVE_S)
+            else:
+                outage.over()
 
     async def step(self, lease: Lease) -> None:
         """Push what waits, and call the next robots where it is time; raise `Interrupted`."""
@@ -114,7 +118,6 @@ class Pusher:
 
     async def _recall(self, rollout_id: str) -> None:
         """Stop every robot that may be updating by a halted rollout."""
-        now_s = self._services.now_s()
 
         def work(rows: Rows) -> list[tuple[str, bytes]]:
             rollout = rows.get(Rollout, rollout_id)
@@ -122,9 +125,8 @@ class Pusher:
             if rollout is None or rollout.state is not RolloutState.HALTED:
                 return []
             return [
-                (one.robot_id, encode_command(cancel_command(one.assignment_id)))
-                for one in rows.assignments_to_judge(rollout_id, now_s)
-                if one.is_open
+                (robot_id, encode_command(cancel_command(assignment_id)))
+                for robot_id, assignment_id in rows.open_assignments(rollout_id)
             ]
 
         recalled = await self._services.read(work)
@@ -142,7 +144,7 @@ class Pusher:
             release = None if rollout is None else rows.get(Release, rollout.release_id)
             if rollout is None or release is None:
                 return [], b""
-            called = waves.call(rows, rollout, release, online, self._monotonic_s())
+            called = waves.call(rows, rollout, release, online, self._monotonic_s(), self._services.now_s())
             return called, self._nudge(rollout, release)
 
         began_s = self._monotonic_s()

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import msgspec
 
 from surefoot.wire import limits
-from surefoot.wire.diagnostics import BADNESS, OK, STALE, Diagnostics, read_values
+from surefoot.wire.diagnostics import BADNESS, OK, STALE, Diagnostics
+from surefoot.wire.diagnostics_values import read_values
 
 Level = Annotated[int, msgspec.Meta(ge=OK, le=STALE)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=limits.INTEGER_MAX)]
@@ -57,7 +58,7 @@ def read_quickly(payload: bytes) -> Diagnostics | None:
     """Return what a message says, its robot's id as it stands there; None where `parse_diagnostics` has to look."""
     try:
         message = _decode(payload)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     statuses = message.status or ()
     # It has the fields of both, which a type checker cannot see.

@@ -28,6 +28,7 @@ from surefoot.server.mqtt.peers import (
     unpack,
 )
 from surefoot.server.mqtt.tasks import in_background
+from surefoot.server.outage import Outage
 from surefoot.server.services import Services
 from surefoot.wire.errors import Interrupted
 from surefoot.wire.topics import ANY_ROBOT, DIAGNOSTICS, HEALTH, ROOT, topic_of
@@ -66,6 +67,7 @@ class Stream:
         self._parcels: dict[str, Parcel] = {}
         self._wake = asyncio.Event()
         self._beat_due_s = 0.0
+        self._outage = Outage(log, "stream-waits")
 
     async def subscribe(self, share_group: str) -> None:
         """Subscribe to what it takes."""
@@ -121,9 +123,11 @@ class Stream:
         try:
             await self.tick()
         except Interrupted as error:
-            log.warning("stream-waits code=%s", error.code)
+            self._outage.met(error)
         except Exception:
             log.exception("stream-failed")
+        else:
+            self._outage.over()
 
     async def tick(self) -> None:
         """Do what is due now; raise `Interrupted` when the store is away."""

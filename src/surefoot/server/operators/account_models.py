@@ -70,6 +70,7 @@ class PasswordIn(Model):
 
     password: SecretStr = Field(min_length=CHARS_MIN, max_length=CHARS_MAX)
     current_password: SecretStr | None = Field(default=None, max_length=CHARS_MAX)
+    revoke_tokens: bool = Field(default=False, strict=True, description="Whether the account's tokens end as well.")
 
 
 class AccountOut(Model):
@@ -93,6 +94,17 @@ class AccountOut(Model):
             at_identity_provider=account.subject is not None,
             created_at_s=account.created_at_s,
         )
+
+
+class NewPasswordOut(AccountOut):
+    """An account that got another password, and how many of its tokens are good all the same."""
+
+    active_tokens: int
+
+    @classmethod
+    def of_new(cls, account: Account, active_tokens: int) -> Self:
+        """Show an account whose password was changed just now."""
+        return cls(**AccountOut.of(account).model_dump(), active_tokens=active_tokens)
 
 
 class AccountsOut(Model):

@@ -6,8 +6,25 @@ from fastapi import APIRouter, Path, Query
 
 from surefoot.fleet import attempts
 from surefoot.fleet.access import Account
-from surefoot.fleet.accounts import NAME_PATTERN, account_of, create_account, set_disabled, set_password, set_role
-from surefoot.server.operators.account_models import AccountIn, AccountOut, AccountsOut, PasswordIn, RoleIn, WhyIn
+from surefoot.fleet.accounts import (
+    NAME_PATTERN,
+    account_of,
+    active_tokens,
+    create_account,
+    set_disabled,
+    set_password,
+    set_role,
+)
+from surefoot.fleet.ports import Rows
+from surefoot.server.operators.account_models import (
+    AccountIn,
+    AccountOut,
+    AccountsOut,
+    NewPasswordOut,
+    PasswordIn,
+    RoleIn,
+    WhyIn,
+)
 from surefoot.server.operators.dependencies import ServicesDependency
 from surefoot.server.operators.permissions import Actor, Permission, needs
 from surefoot.server.operators.sign_in import limit_of_account
@@ -77,14 +94,20 @@ async def enable_account(services: ServicesDependency, actor: Admin, name: Name,
 @router.post("/{name}/password")
 async def post_account_password(
     services: ServicesDependency, actor: Anyone, name: Name, body: PasswordIn
-) -> AccountOut:
-    """Change a password, your own or as an admin anyone's; all sessions of the account end."""
+) -> NewPasswordOut:
+    """Change a password, your own or as an admin anyone's; all sessions of the account end, its tokens if you ask."""
     if Permission.ADMIN not in actor.permissions:
         if actor.name != name:
             raise Refused("refused-permission", "Only an admin changes another account's password: ask one.")
         await _check_current(services, name, body)
     phc = await services.passwords.phc_of(body.password.get_secret_value())
-    return AccountOut.of(await services.write(lambda rows: set_password(rows, actor.name, name, phc, services.now_s())))
+    now_s = services.now_s()
+
+    def work(rows: Rows) -> NewPasswordOut:
+        account = set_password(rows, actor.name, name, phc, now_s, revoke_tokens=body.revoke_tokens)
+        return NewPasswordOut.of_new(account, len(active_tokens(rows, name, now_s)))
+
+    return await services.write(work)
 
 
 async def _check_current(services: Services, name: str, body: PasswordIn) -> None:

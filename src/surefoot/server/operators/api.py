@@ -1,6 +1,5 @@
 """What operators call: the framework application with its OpenAPI description, and errors as problem documents."""
 
-import asyncio
 from functools import partial
 from http import HTTPStatus
 
@@ -14,6 +13,7 @@ from surefoot.server import health
 from surefoot.server.asgi import to_starlette
 from surefoot.server.operators import accounts as operator_accounts
 from surefoot.server.operators import audit as operator_audit
+from surefoot.server.operators import broker as operator_broker
 from surefoot.server.operators import enrolment as enrolment_api
 from surefoot.server.operators import incidents as operator_incidents
 from surefoot.server.operators import keys as operator_keys
@@ -30,13 +30,12 @@ from surefoot.server.operators import sign_in_api as operator_sessions
 from surefoot.server.operators import tokens as operator_tokens
 from surefoot.server.operators import webhooks as operator_webhooks
 from surefoot.server.operators.openapi import allowed_methods, describe
+from surefoot.server.operators.uploads import Uploads
 from surefoot.server.problems import problem_of, problem_response, unknown_path, wrong_method
 from surefoot.server.services import Services
 from surefoot.wire.errors import Refused, SurefootError
 
 PREFIX = "/api/v1"
-# An image is in memory while it is checked; more uploads at once have to wait for their turn.
-UPLOADS_MAX = 2
 DESCRIPTION = "Robots, keys, images, releases and rollouts of one fleet. Every error is RFC 9457 problem details."
 
 
@@ -55,10 +54,12 @@ def make_operator_app(services: Services) -> FastAPI:
     app.state.services = services
     app.include_router(health.router)
     app.include_router(metrics_api.metrics_router)
-    app.state.uploads = asyncio.Semaphore(UPLOADS_MAX)
+    app.state.readiness = health.Readiness()
+    app.state.uploads = Uploads(services.settings.data_dir)
     for router in (
         operator_robots.router,
         operator_pins.router,
+        operator_broker.router,
         operator_keys.router,
         operator_rotations.router,
         enrolment_api.router,

@@ -16,7 +16,11 @@ from surefoot.server.operators.models import Model
 from surefoot.server.operators.permissions import Actor, Permission, needs
 from surefoot.server.services import Services
 from surefoot.wire.errors import Refused
-from surefoot.wire.metadata import ROOT_BYTES_MAX, TARGETS_BYTES_MAX
+from surefoot.wire.metadata import ROOT, ROOT_BYTES_MAX, TARGETS, TARGETS_BYTES_MAX
+
+# The roles whose keys are not here.
+OFFLINE = (ROOT, TARGETS)
+RENEW_BEFORE_S = 30 * 86400.0
 
 router = APIRouter(tags=["metadata"])
 
@@ -29,13 +33,17 @@ class MetadataIn(Model):
 
 
 class DocumentOut(Model):
-    """The newest document of a role, and the keys that may sign that role."""
+    """The newest document of a role, and the keys that may sign that role.
+
+    `renew_soon` tells that people must sign it anew within a month; the server looks after snapshot and timestamp.
+    """
 
     role: str
     name: str
     version: int
     expires_at_s: float
     expired: bool
+    renew_soon: bool
     key_ids: list[str]
     threshold: int
 
@@ -49,6 +57,7 @@ class DocumentOut(Model):
             version=signed.version,
             expires_at_s=signed.expires.timestamp(),
             expired=is_over(signed, now_s),
+            renew_soon=signed.type in OFFLINE and is_over(signed, now_s + RENEW_BEFORE_S),
             key_ids=list(root.roles[signed.type].keyids),
             threshold=root.roles[signed.type].threshold,
         )

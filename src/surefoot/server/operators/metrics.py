@@ -23,12 +23,15 @@ router = APIRouter(tags=["metrics"])
 class FleetMetricsOut(Model):
     """The fleet's figures; rates are shares of the updates that ended, times in seconds, null where nothing tells.
 
+    `mean_download_s` is of the `downloads` whose time is known: from the offer to the robot's word that it has it all.
     `online` robots were heard within `online_within_s`, the time in which every robot asks once.
     """
 
     updates_ended: int
     success_rate: float | None
     rollback_rate: float | None
+    downloads: int
+    mean_download_s: float | None
     mean_install_s: float | None
     whole_fleet_s: float | None
     versions: dict[str, dict[str, int]]

@@ -67,6 +67,14 @@ class WaitingOut(Model):
         )
 
 
+class InstallIn(Model):
+    """The release that one robot is to install, why, and whether it does so though it runs that already."""
+
+    release_id: str
+    reason: str = Field(max_length=500)
+    force: bool = False
+
+
 class PinIn(Model):
     """The only release that the robot may be offered, null for none; and why."""
 

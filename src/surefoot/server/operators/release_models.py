@@ -6,6 +6,7 @@ from pydantic import Field
 
 from surefoot.fleet.gate_view import GateView
 from surefoot.fleet.model import Release, RolloutState, Status
+from surefoot.fleet.rollout_detail import Beside, Detail
 from surefoot.fleet.rollout_history import RolloutAction, RolloutChange
 from surefoot.fleet.rollouts import RolloutProgress
 from surefoot.rollout.plan_format import plan_to_object
@@ -93,17 +94,34 @@ class ReleasesOut(Model):
     next_after: str | None
 
 
+class WarningsOut(Model):
+    """What whoever brings a release to its sku should know: which robots cannot get it, and why."""
+
+    warnings: list[str]
+
+
 class RolloutIn(Model):
-    """A release to bring to its sku; without a plan by the default one."""
+    """A release to bring to its sku; without a plan by the default one.
+
+    With `force` robots that run it already install it once more.
+    """
 
     release_id: str
     plan: dict[str, Any] | None = None
+    force: bool = False
 
 
 class ReasonIn(Model):
     """Why a rollout is paused, resumed or halted."""
 
     reason: str = Field(default="", max_length=500)
+
+
+class ChangeIn(ReasonIn):
+    """Why, and of a halt whether robots are led back to what they ran before, and whether the release is recalled."""
+
+    roll_back: bool = False
+    recall: bool = False
 
 
 class ChangeOut(Model):
@@ -123,13 +141,34 @@ class ChangeOut(Model):
         return cls(**{name: getattr(change, name) for name in cls.model_fields})
 
 
+class BesideOut(Model):
+    """Another rollout of the sku: how many robots it has offered its release, and what it means for this one."""
+
+    rollout_id: str
+    version: str
+    state: RolloutState
+    is_newer: bool
+    offered: int
+    meaning: str
+
+    @classmethod
+    def of(cls, beside: Beside) -> Self:
+        """Show it."""
+        return cls(**{name: getattr(beside, name) for name in cls.model_fields})
+
+
 class RolloutOut(Model):
     """A rollout, where it stands and why, its robots counted by status, and its newest changes, oldest first.
 
     `soaked_s` is how long the open phase was watched, `offers_max` how many robots the ramp lets be offered the release
     now, null for no bound; `earliest_end_s` is when all would be done if nothing else kept it waiting.
     `rolls_back` names the recalled release that the rollout leads robots back from, null for any other rollout.
-    `gates` is what its gate says, null where nothing is gated and wherever several rollouts are listed.
+    `only_robot_id` names the one robot that it is for, null for all of its sku; with `force` who runs the release
+    already installs it once more.
+    `gates` is what its gate says, null on the way back, where nothing is judged. `updating` counts robots that may be
+    updating, `running` those that have installed the release and run it still; `way_back_rollout_id` leads robots back
+    from it; `beside` are the other rollouts of the sku that have a say, the newest first: of several the newest open
+    door wins. All five are null wherever several rollouts are listed.
     """
 
     rollout_id: str
@@ -149,14 +188,21 @@ class RolloutOut(Model):
     earliest_end_s: float | None
     approvals: list[ApprovalOut]
     rolls_back: str | None
+    only_robot_id: str | None
+    force: bool
     changes: list[ChangeOut]
     gates: GateOut | None = None
+    updating: int | None = None
+    running: int | None = None
+    way_back_rollout_id: str | None = None
+    beside: list[BesideOut] | None = None
 
     @classmethod
-    def of(cls, progress: RolloutProgress, gates: GateView | None = None) -> Self:
+    def of(cls, progress: RolloutProgress, gates: GateView | None = None, detail: Detail | None = None) -> Self:
         """Show a rollout's progress."""
         rollout = progress.rollout
         plain = ("rollout_id", "release_id", "sku", "state", "reason", "phase", "phase_opened_at_s", "started_at_s")
+        whose = ("rolls_back", "only_robot_id", "force")
         return cls(
             version=str(progress.release.version),
             phase_name=progress.phase_name,
@@ -166,10 +212,13 @@ class RolloutOut(Model):
             offers_max=rollout.offers_max,
             earliest_end_s=progress.earliest_end_s,
             approvals=[ApprovalOut.of(approval) for approval in progress.approvals],
-            rolls_back=rollout.rolls_back,
             changes=[ChangeOut.of(change) for change in progress.changes],
             gates=None if gates is None else GateOut.of(gates),
-            **{name: getattr(rollout, name) for name in plain},
+            updating=None if detail is None else detail.updating,
+            running=None if detail is None else detail.running,
+            way_back_rollout_id=None if detail is None else detail.way_back_id,
+            beside=None if detail is None else [BesideOut.of(other) for other in detail.beside],
+            **{name: getattr(rollout, name) for name in (*plain, *whose)},
         )
 
 

@@ -1,25 +1,24 @@
 """Images and releases, for operators."""
 
 import asyncio
-import hashlib
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 
 from surefoot.fleet import audit
+from surefoot.fleet.aws_limits import warnings
 from surefoot.fleet.deltas import count_offered, files_of
 from surefoot.fleet.image_signatures import keep_signature
 from surefoot.fleet.metadata import vouch_for
 from surefoot.fleet.model import Release
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.releases import check_image, publish
-from surefoot.server.asgi import ClientGone, read_body
 from surefoot.server.operators.dependencies import ServicesDependency
 from surefoot.server.operators.metadata import encoded
 from surefoot.server.operators.permissions import Actor, Permission, needs, still_needs
-from surefoot.server.operators.release_models import ImageOut, ReleaseIn, ReleaseOut, ReleasesOut
+from surefoot.server.operators.release_models import ImageOut, ReleaseIn, ReleaseOut, ReleasesOut, WarningsOut
 from surefoot.wire import limits
-from surefoot.wire.errors import Interrupted, Refused
+from surefoot.wire.errors import Refused
 
 Publisher = Annotated[Actor, needs(Permission.PUBLISH)]
 
@@ -33,17 +32,9 @@ _IMAGE_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {"ap
 @router.put("/images/{sha256}", tags=["images"], status_code=201, openapi_extra=_IMAGE_BODY)
 async def put_image(services: ServicesDependency, actor: Publisher, sha256: str, request: Request) -> ImageOut:
     """Store a signed image under the SHA-256 of its file; nothing is stored that no active key signed."""
-    settings = services.settings
-    async with request.app.state.uploads:
-        try:
-            data = await read_body(
-                dict(request.headers.raw), request.receive, settings.image_bytes_max, settings.image_timeout_s
-            )
-        except ClientGone:
-            raise Interrupted("interrupted-body", "The image did not arrive whole: send it again.") from None
-        found = await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
-        if found != sha256:
-            raise Refused("refused-sha256", f"The file has the SHA-256 {found}, not the one it was sent under.")
+    settings, uploads = services.settings, request.app.state.uploads
+    headers, bytes_max = dict(request.headers.raw), settings.image_bytes_max
+    async with uploads.arrived(sha256, headers, request.receive, bytes_max, settings.image_timeout_s) as data:
         payload = await services.read(lambda rows: check_image(rows, data))
         await still_needs(request, Permission.PUBLISH)
         await asyncio.to_thread(services.blobs.put, sha256, data)
@@ -74,6 +65,19 @@ async def get_releases(
     next_after = found[-1].release_id if len(found) == limit else None
     releases = [ReleaseOut.of(release, deltas[release.release_id]) for release in found]
     return ReleasesOut(releases=releases, next_after=next_after)
+
+
+@router.get("/releases/{release_id}/warnings", tags=["releases"], dependencies=[needs(Permission.READ)])
+async def get_warnings(services: ServicesDependency, release_id: str) -> WarningsOut:
+    """Say which robots of the release's sku cannot get it, before a rollout brings it."""
+
+    def work(rows: Rows) -> WarningsOut:
+        release = rows.get(Release, release_id)
+        if release is None:
+            raise Refused("not-found-release", f"There is no release {release_id}: list the releases.")
+        return WarningsOut(warnings=warnings(rows, release, services.fleet))
+
+    return await services.read(work)
 
 
 @router.post("/releases", tags=["releases"], status_code=201)

@@ -9,7 +9,7 @@ from surefoot.fleet import audit
 from surefoot.fleet.broker_access import SALT_BYTES, give_password, password_hash
 from surefoot.fleet.model import Robot
 from surefoot.fleet.ports import Rows
-from surefoot.fleet.robots import enrol_robot, list_robots, robot_status
+from surefoot.fleet.robots import enrol_robot, robot_status, robots_beginning
 from surefoot.server.operators.dependencies import ServicesDependency
 from surefoot.server.operators.permissions import Actor, Permission, needs
 from surefoot.server.operators.robot_models import (
@@ -33,9 +33,10 @@ async def get_robots(
     services: ServicesDependency,
     after: Annotated[str, Query(max_length=limits.ROBOT_ID_CHARS_MAX)] = "",
     limit: Annotated[int, Query(ge=1, le=ROBOTS_PER_PAGE_MAX)] = 100,
+    beginning: Annotated[str, Query(max_length=limits.ROBOT_ID_CHARS_MAX)] = "",
 ) -> RobotsOut:
-    """List robots in order of id, a page at a time."""
-    found = await services.read(lambda rows: list_robots(rows, after, limit, services.now_s()))
+    """List robots in order of id, a page at a time: all, or those whose ids begin so."""
+    found = await services.read(lambda rows: robots_beginning(rows, beginning, after, limit, services.now_s()))
     next_after = found[-1].robot.robot_id if len(found) == limit else None
     return RobotsOut(robots=[RobotOut.of(status) for status in found], next_after=next_after)
 

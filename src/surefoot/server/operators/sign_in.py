@@ -1,5 +1,6 @@
 """Signing in with an account's password: limited in number, and telling nobody which accounts there are."""
 
+import logging
 from dataclasses import replace
 
 from surefoot.fleet import attempts
@@ -10,6 +11,8 @@ from surefoot.server.operators.sessions import start_session
 from surefoot.server.services import Services
 from surefoot.server.settings import ServerSettings
 from surefoot.wire.errors import Refused
+
+log = logging.getLogger(__name__)
 
 
 def limit_of_account(settings: ServerSettings) -> Limit:
@@ -29,6 +32,15 @@ async def sign_in(services: Services, name: str, password: str, address: str) ->
         Refused: `refused-login`, with the same words and after the same time whatever is wrong; `refused-attempts`.
         Interrupted: `interrupted-passwords`.
     """
+    try:
+        return await _signed_in(services, name, password, address)
+    except Refused as refusal:
+        # Whoever watches the log may shut the address out. The name is not told: people put passwords into that field.
+        log.warning("sign-in-refused code=%s %s", refusal.code, attempts.of_address(address))
+        raise
+
+
+async def _signed_in(services: Services, name: str, password: str, address: str) -> tuple[Account, str]:
     of_account, of_address = attempts.of_account(name), attempts.of_address(address)
     settings, now_s = services.settings, services.now_s()
 
