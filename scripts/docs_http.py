@@ -1,5 +1,6 @@
 """The page of both HTTP planes: the operators' from its OpenAPI description, the robots' from its routes."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ from surefoot.server.operators.api import make_operator_app
 from surefoot.server.services import Services
 from surefoot.wire import limits
 
-_NO_SERVICES = cast(Services, SimpleNamespace())
+_NO_SERVICES = cast(Services, SimpleNamespace(settings=SimpleNamespace(data_dir=Path())))
 
 
 def http() -> str:

@@ -3,6 +3,7 @@
 import shutil
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -11,8 +12,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from browser.scene import draw_evidence, set_scene  # noqa: E402 - the tests' fleet
-from browser.showcase import PASSWORD, SETTINGS, Showcase  # noqa: E402
+from browser.scene import make_scene  # noqa: E402 - a fleet with a past
+from browser.showcase import PASSWORD, SETTINGS  # noqa: E402
+from browser.small_png import small_png  # noqa: E402
 from live_server import LiveServer  # noqa: E402
 
 PICTURES = ROOT / "docs" / "screenshots"
@@ -26,39 +28,45 @@ PAGES = {
     "rollout": "/rollouts/{running}",
     "rollout-halted": "/rollouts/{halted}",
     "rollout-halt": "/rollouts/{running}/halt",
+    "rollout-robots": "/rollouts/{running}/robots?status=installed",
     "rollout-new": "/rollouts/new?release_id={release}",
     "robots": "/robots",
     "robot": "/robots/{robot}",
+    "robot-revoke": "/robots/{robot}/revoke",
+    "incidents": "/incidents",
     "incident": "/incidents/{incident}",
     "releases": "/releases",
     "release": "/releases/{release}",
+    "release-recall": "/releases/{release}/recall",
+    "release-upload": "/releases/upload",
     "keys": "/keys",
+    "key-rotate": "/keys/{key}/rotate",
     "rotation": "/rotations/{rotation}",
     "audit": "/audit",
     "accounts": "/accounts",
-    "account": "/me",
+    "account": "/accounts/grace",
+    "me": "/me",
     "search": "/search?q=0.2",
 }
-ON_TELEPHONE = ("fleet", "rollout", "robot", "incident", "robots")
+ON_TELEPHONE = ("fleet", "rollout-halted", "robot", "incident", "robots")
+# Of these a picture shows what fits the screen: the rest of the list looks the same.
+LISTS = ("robots", "audit", "rollout-robots")
 
 
 def main(folder: Path = PICTURES) -> None:
-    """Make the fleet, and take the pictures."""
+    """Make the fleet, and take the pictures in place of those there are."""
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="surefoot-pictures-") as name, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory(prefix="surefoot-pictures-") as name:
         data = Path(name) / "data"
-        with LiveServer(data, **SETTINGS).start() as server:
-            stage = Showcase(server)
-            stage.account("ada", "admin")
-            stage.account("grace", "operator")
-            stage.account("the-build", "publisher")
-            ids = set_scene(stage)
-            draw_evidence(data, ids["running"])
+        # Before Playwright starts: beside it no event loop can run.
+        ids = make_scene(data)
+        for old in folder.glob("*.png"):
+            old.unlink()
+        with LiveServer(data, **SETTINGS).start() as server, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
             for theme in THEMES:
                 _pictures(browser, server.url, ids, theme, folder)
             browser.close()
-            stage.close()
 
 
 def _pictures(browser: Browser, url: str, ids: dict[str, str], theme: Theme, folder: Path) -> None:
@@ -70,9 +78,10 @@ def _pictures(browser: Browser, url: str, ids: dict[str, str], theme: Theme, fol
         timezone_id="Europe/Berlin",
         viewport={"width": WIDE[0], "height": WIDE[1]},
     )
-    page = context.new_page()
+    page, blank = context.new_page(), browser.new_page()
+    shoot = Camera(page, blank, folder, theme)
     page.goto("/sign-in")
-    _shoot(page, folder / f"sign-in-{theme}.png")
+    shoot("sign-in")
     page.get_by_label("Account").fill("ada")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
@@ -83,12 +92,13 @@ def _pictures(browser: Browser, url: str, ids: dict[str, str], theme: Theme, fol
             page.get_by_role("button", name="See what it would do").click()
             page.get_by_text("What its gate can notice").first.click()
         _settle(page)
-        _shoot(page, folder / f"{name}-{theme}.png")
+        shoot(name)
         if name in ON_TELEPHONE:
             page.set_viewport_size({"width": TELEPHONE[0], "height": TELEPHONE[1]})
-            _shoot(page, folder / f"{name}-{theme}-telephone.png")
+            shoot(name, "-telephone")
             page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
     context.close()
+    blank.close()
 
 
 def _settle(page: Page) -> None:
@@ -99,9 +109,20 @@ def _settle(page: Page) -> None:
     )
 
 
-def _shoot(page: Page, path: Path) -> None:
-    page.evaluate("() => document.fonts.ready.then(() => new Promise(requestAnimationFrame))")
-    page.screenshot(path=path, full_page=True, animations="disabled")
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """Takes pictures of a page; `blank` is another that makes them small."""
+
+    page: Page
+    blank: Page
+    folder: Path
+    theme: Theme
+
+    def __call__(self, name: str, where: str = "") -> None:
+        """Take a picture and put it where it is looked for."""
+        self.page.evaluate("() => document.fonts.ready.then(() => new Promise(requestAnimationFrame))")
+        picture = self.page.screenshot(full_page=name not in LISTS, animations="disabled")
+        (self.folder / f"{name}-{self.theme}{where}.png").write_bytes(small_png(self.blank, picture))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, StorageState, sync_playwright
 
 from browser.showcase import PASSWORD, SETTINGS, Showcase
 from live_server import LiveServer
@@ -35,24 +35,35 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def sessions() -> dict[str, StorageState]:
+    """What browsers keep of accounts that were signed in, by account."""
+    return {}
+
+
 @pytest.fixture
-def sign_in(stage: Showcase, chromium: Browser) -> Iterator[Callable[[str], Page]]:
-    """Sign an account in by its page, in a browser of its own that fails the test when a script fails."""
+def sign_in(stage: Showcase, chromium: Browser, sessions: dict[str, StorageState]) -> Iterator[Callable[[str], Page]]:
+    """Sign an account in, the first time by its page, in a browser that fails the test when a script fails."""
     failures: list[str] = []
     contexts = []
 
     def signed_in(account: str) -> Page:
-        context = chromium.new_context(base_url=stage.server.url, ignore_https_errors=True)
+        known = sessions.get(account)
+        context = chromium.new_context(base_url=stage.server.url, ignore_https_errors=True, storage_state=known)
         contexts.append(context)
         context.set_default_timeout(WAIT_MS)
         page = context.new_page()
         page.on("pageerror", lambda error: failures.append(str(error)))
         page.on("console", lambda said: failures.append(said.text) if "Content Security" in said.text else None)
-        page.goto("/sign-in")
-        page.get_by_label("Account").fill(account)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
+        if known is None:
+            page.goto("/sign-in")
+            page.get_by_label("Account").fill(account)
+            page.get_by_label("Password").fill(PASSWORD)
+            page.get_by_role("button", name="Sign in").click()
+        else:
+            page.goto("/")
         page.get_by_role("heading", name="Fleet", exact=True).wait_for()
+        sessions[account] = context.storage_state()
         return page
 
     yield signed_in

@@ -48,6 +48,13 @@ def digest_of(version: str) -> str:
     return sha256(version.encode() * 1000).hexdigest()
 
 
+def signed_build(signer: FileSigner, version: str, sku: str) -> SignedBuild:
+    """Return the image of a version, whose digest `digest_of` tells, with its manifest."""
+    firmware = version.encode() * 1000
+    # `build` puts the version behind the firmware.
+    return build(signer, version, sku, firmware[: -len(version)])
+
+
 class Showcase:
     """A server's operator and its robots.
 
@@ -80,21 +87,16 @@ class Showcase:
         der = base64.b64encode(signer.public_key.der).decode()
         return str(self.ask("POST", "/keys", {"name": name, "der_base64": der})["key_id"])
 
-    def build(self, version: str, sku: str) -> SignedBuild:
-        firmware = version.encode() * 1000
-        # `build` puts the version behind the firmware; digest_of tells the digest of all of it.
-        return build(self.signer, version, sku, firmware[: -len(version)])
-
     def publish(self, version: str, sku: str = "standard") -> str:
         """Sign and publish an image; return the release's id."""
-        signed = self.build(version, sku)
+        signed = signed_build(self.signer, version, sku)
         answer = self.api.put(f"/api/v1/images/{signed.sha256}", content=signed.data)
         assert answer.is_success, answer.text
         return str(self.ask("POST", "/releases", signed.release_body(sku))["release_id"])
 
     def files(self, folder: Path, version: str, sku: str = "standard") -> tuple[Path, Path]:
         """Write what a person would upload: the signed image, and its signed manifest."""
-        signed = self.build(version, sku)
+        signed = signed_build(self.signer, version, sku)
         image, manifest = folder / "robot.img", folder / "manifest.json"
         image.write_bytes(signed.data)
         manifest.write_text(json.dumps(signed.release_body(sku)["manifest"]))

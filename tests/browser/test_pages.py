@@ -1,5 +1,6 @@
 """The pages in a real browser, driven by what a person sees."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,13 +88,18 @@ def test_a_trigger_halts_another_and_the_way_back_is_seen_robot_by_robot(stage: 
     page.get_by_label("Note").fill("The gripper was open.")
     page.get_by_role("button", name="Add to the timeline").click()
     see(page, "The note is on the timeline.", "The gripper was open.")
+    page.get_by_text("Entry for CHANGELOG.md").click()
     stage.update("arm-1", to="1.0.0")
     see(page, "1 not back", "1 back")
     stage.update("arm-2", to="1.0.0")
     see(page, "0 not back", "2 back")
+    # What somebody reads stays open, whatever is renewed meanwhile.
+    expect(page.locator("pre").filter(has_text="1.1.0")).to_be_visible()
     page.get_by_label("Why").fill("All are back.")
     page.get_by_role("button", name="Close the incident").click()
     see(page, "The incident is closed.", "All are back.")
+    page.get_by_role("link", name="Fleet").click()
+    expect(page).to_have_title(re.compile("(incident|rollout)s? (open|halted) . Fleet"))
 
 
 def test_a_key_s_rotation_names_its_straggler(stage: Showcase, sign_in: SignIn) -> None:
@@ -136,6 +142,7 @@ def test_every_page_is_accessible_and_fits_a_telephone(stage: Showcase, sign_in:
     paths = [
         "/", "/rollouts", f"/rollouts/{rollout}", f"/rollouts/{rollout}/halt", "/rollouts/new",
         f"/rollouts/{rollout}/robots?status=waiting", "/robots", "/robots/page-1", "/robots/page-1/revoke",
+        "/robots/page-1/install",
         "/incidents", f"/incidents/{halted}-2", "/releases", "/releases/upload",
         f"/releases/{release_id}", f"/releases/{release_id}/recall", "/keys",
         f"/keys/{key}/rotate", f"/rotations/{rotation}", "/audit?action=account.create",
@@ -150,7 +157,8 @@ def test_every_page_is_accessible_and_fits_a_telephone(stage: Showcase, sign_in:
         page.get_by_role("heading", level=1).wait_for()
         found += [
             f"{path}: {one['id']} {one['nodes'][0]['html']}"
-            for one in axe.run(page, options=AXE_RULES).response["violations"]
+            # The header is the same on every page: it is looked at once in each theme.
+            for one in axe.run(page, None if number < 2 else {"exclude": ["header"]}, AXE_RULES).response["violations"]
         ]
         page.set_viewport_size({"width": 360, "height": 740})
         if page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):

@@ -1,8 +1,12 @@
 """The fleet at a glance."""
 
+import asyncio
+from dataclasses import replace
+
 from server.pages.page_case import browser, start, tell
-from server_bench import Bench
+from server_bench import OPERATOR_TOKEN, Bench
 from surefoot.fleet.model import Status
+from surefoot.fleet.ports import Rows
 from surefoot.server.pages.fleet import figures, versions_of
 from surefoot.server.pages.fleet_counts import FleetCounts, fleet_counts
 from surefoot.server.pages.snapshots import Snapshots
@@ -45,11 +49,49 @@ async def _figures(bench: Bench) -> dict[str, tuple[str, str]]:
 
 
 def test_figures_are_held_to_their_targets(bench: Bench) -> None:
-    import asyncio
-
     tell(bench, "robot-1")
     shown = asyncio.run(_figures(bench))
     assert shown["Updates that succeeded"] == ("not known yet", "quiet")
     counts = asyncio.run(count(bench))
     assert versions_of(counts) == {"0.2.0": 1}
     assert counts.statuses == {Status.UNASSIGNED: 1}
+
+
+def test_the_average_download_time_is_shown_beside_the_time_to_install(bench: Bench) -> None:
+    at_once = [{"name": "full", "percent": 100, "soak_s": 3600}]
+    start(bench, "0.2.1", phases=at_once)
+    tell(bench, "robot-1")
+    assert _shown(bench, "Average download time") == "not known yet"
+
+    def took(rows: Rows) -> None:
+        assignment = rows.newest_assignment("robot-1")
+        assert assignment is not None
+        rows.put_assignment(replace(assignment, download_s=41.0))
+
+    bench.services.store.submit(took).result()
+    assert _shown(bench, "Average download time") == "41 s"
+    assert bench.operate("GET", "/fleet-metrics").json["mean_download_s"] == 41.0
+    text = browser(bench).see("/").text
+    assert "Average download time 41 s mean of 1 download, offer to whole image; no target is set" in text
+    metrics = bench.call("GET", "/metrics", token=OPERATOR_TOKEN).body.decode()
+    assert "surefoot_download_mean_seconds 41.0" in metrics
+
+
+def _shown(bench: Bench, name: str) -> str:
+    return asyncio.run(_figures(bench))[name][0]
+
+
+def test_a_halted_rollout_is_under_way_until_its_incident_is_closed_and_a_newer_one_took_its_place(
+    bench: Bench,
+) -> None:
+    admin = browser(bench)
+    halted = start(bench, "0.2.1")
+    bench.operate("POST", f"/rollouts/{halted}/halt", {"reason": "arms shake"})
+    newer = start(bench, "0.2.2")
+    assert {f"/rollouts/{halted}", f"/rollouts/{newer}"} <= admin.see("/").links
+    assert admin.send(f"/incidents/{halted}-2/close", reason="mended in 0.2.2").status == 303
+    links = admin.see("/").links
+    assert f"/rollouts/{halted}" not in links and f"/rollouts/{newer}" in links
+    bench.operate("POST", f"/rollouts/{newer}/halt", {"reason": "arms shake"})
+    assert admin.send(f"/incidents/{newer}-2/close", reason="known").status == 303
+    assert f"/rollouts/{newer}" in admin.see("/").links

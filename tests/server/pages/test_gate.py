@@ -28,6 +28,8 @@ TABLE = {
     "GET /robots": READ,
     "GET /robots/{robot_id}": READ,
     "GET /live/robots/{robot_id}": READ,
+    "GET /robots/{robot_id}/install": OPERATE,
+    "POST /robots/{robot_id}/install": OPERATE,
     "GET /robots/{robot_id}/revoke": OPERATE,
     "POST /robots/{robot_id}/revoke": OPERATE,
     "GET /incidents": READ,
@@ -171,3 +173,12 @@ def test_pages_are_no_part_of_the_api_s_description(bench: Bench) -> None:
 def test_every_live_page_has_a_stream(bench: Bench) -> None:
     paths = {context.path for context in iter_route_contexts(make_pages_app(bench.services).routes)}
     assert len([path for path in paths if path and path.startswith("/live/")]) == 5
+
+
+def test_an_address_without_a_page_leaves_whoever_is_signed_in_their_way_on(bench: Bench) -> None:
+    answer = browser(bench).get("/nothing")
+    page = Page(answer.body.decode())
+    assert answer.status == 404 and "not-found-path" in page.text and {"/", "/rollouts"} <= page.links
+    nobody = bench.call("GET", "/nothing", headers={"accept": "text/html"})
+    assert nobody.status == 404 and Page(nobody.body.decode()).links == {"#main", "/", "/sign-in"}
+    assert bench.call("GET", "/nothing").code == "not-found-path"

@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 from starlette.requests import Request
 
+from live_server import LiveServer
+from server.access_case import PASSWORD
 from surefoot.server.operators.permissions import Actor, How, Permission, Role
 from surefoot.server.pages import live
 from surefoot.server.pages.live import Looks, live_response
@@ -35,7 +39,7 @@ async def listen(answers: list[Mapping[str, str] | Exception], find_actor: Any =
         return found
 
     events: list[str] = []
-    async for event in live_response(watching(Looks(), find_actor), parts, look_s=0).body_iterator:
+    async for event in live_response(watching(Looks(look_s=0), find_actor), parts).body_iterator:
         events.append(str(event))
         if len(events) >= ENOUGH:
             break
@@ -84,14 +88,44 @@ def test_people_who_may_do_the_same_share_a_look() -> None:
         return {"a": str(len(taken))}
 
     async def run() -> list[Mapping[str, str]]:
-        looks = Looks(lambda: clock[0])
-        both = await asyncio.gather(looks.take("page", parts, 1.0), looks.take("page", parts, 1.0))
-        leaver = asyncio.create_task(looks.take("other", parts, 1.0))
+        looks = Looks(1.0, lambda: clock[0])
+        both = await asyncio.gather(looks.take("page", parts), looks.take("page", parts))
+        leaver = asyncio.create_task(looks.take("other", parts))
         await asyncio.sleep(0)
         leaver.cancel()
-        stayed = await looks.take("other", parts, 1.0)
+        stayed = await looks.take("other", parts)
         clock[0] = 1.0
-        return [*both, stayed, await looks.take("page", parts, 1.0)]
+        return [*both, stayed, await looks.take("page", parts)]
 
     assert asyncio.run(run()) == [{"a": "1"}, {"a": "1"}, {"a": "2"}, {"a": "3"}]
     assert taken == [0.0, 0.0, 1.0]
+
+
+def test_a_server_that_stops_ends_every_stream_at_once() -> None:
+    async def parts() -> Mapping[str, str]:
+        return {"a": "1"}
+
+    async def run() -> list[str]:
+        looks, events = Looks(look_s=3600), []
+        async with asyncio.timeout(60):
+            async for event in live_response(watching(looks), parts).body_iterator:
+                events.append(str(event))
+                if str(event).startswith("event: a"):
+                    looks.end()
+        return events
+
+    assert len(asyncio.run(run())) == 2
+
+
+def test_a_real_server_stops_while_somebody_watches(tmp_path: Path) -> None:
+    # Longer than `stop` waits for the process.
+    with LiveServer(tmp_path / "data", stop_timeout_s="600").start() as server:
+        account = {"name": "ada", "role": "viewer", "password": PASSWORD}
+        with server.operator() as api:
+            assert api.post("/api/v1/accounts", json=account).is_success
+        with httpx.Client(base_url=server.url, verify=server.tls, timeout=60) as client:
+            form, headers = {"account": "ada", "password": PASSWORD}, {"origin": server.url, "accept": "text/html"}
+            cookie = client.post("/sign-in", data=form, headers=headers).headers["set-cookie"].partition(";")[0]
+            with client.stream("GET", "/live/fleet", headers={"cookie": cookie}) as events:
+                assert next(events.iter_text())
+                assert server.stop() == 0

@@ -68,6 +68,7 @@ def test_robots_of_a_status_are_listed(bench: Bench) -> None:
     admin = browser(bench)
     assert "/robots/robot-1" in admin.see("/robots?status=waiting").links
     assert "No robot is silent now" in admin.see("/robots?status=silent").text
+    assert "Silent 0" in admin.see("/robots").text
 
 
 def test_credentials_are_revoked_with_a_reason(bench: Bench) -> None:
@@ -88,3 +89,19 @@ def test_search_leads_to_robots_releases_rollouts_and_incidents(bench: Bench) ->
     assert {"/releases/release-0.2.1", f"/rollouts/{rollout_id}"} <= admin.see("/search?q=0.2.1").links
     assert f"/incidents/{rollout_id}-2" in admin.see("/search?q=SHAKE").links
     assert "Nothing fits nowhere" in admin.see("/search?q=nowhere").text
+
+
+def test_one_robot_is_brought_a_release_and_the_page_says_first_what_happens(bench: Bench) -> None:
+    bench.publish("0.2.1")
+    tell(bench, "robot-1")
+    operator = browser(bench, Role.OPERATOR)
+    assert "/robots/robot-1/install" in operator.see("/robots/robot-1").links
+    asked = operator.see("/robots/robot-1/install").text
+    assert "1 robot, robot-1, which runs 0.2.0" in asked and "No other robot is" in asked
+    refused = operator.send("/robots/robot-1/install", release_id="release-0.2.1", reason="")
+    assert refused.status == 422 and "refused-reason-missing" in refused.body.decode()
+    answer = operator.send("/robots/robot-1/install", release_id="release-0.2.1", reason="trial", force="1")
+    assert answer.status == 303
+    shown = operator.see(answer.headers["location"])
+    assert "For one robot alone" in shown.text and "Forced" in shown.text and "/robots/robot-1" in shown.links
+    assert "/robots/robot-1/install" not in browser(bench, Role.VIEWER).see("/robots/robot-1").links

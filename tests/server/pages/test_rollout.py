@@ -85,3 +85,51 @@ def test_a_plan_that_is_wrong_is_told_where(bench: Bench) -> None:
         answer = operator.send("/rollouts/new", release_id="release-0.2.1", plan=plan, start="1")
         assert answer.status == 400 and said in Page(answer.body.decode()).text
     assert "not-found-release" in operator.send("/rollouts/new", release_id="x", plan="a: 1").body.decode()
+
+
+def update(bench: Bench, robot_id: str, version: str) -> None:
+    """Have a robot install what it is offered, and say so."""
+    order = tell(bench, robot_id)["order"]
+    running = {"slot": "ota_1", "version": version, "digest": order["digest"], "state": "confirmed"}
+    tell(bench, robot_id, seq=2, running=running)
+
+
+def test_a_halt_leads_robots_back_where_that_is_asked_for_at_once_or_later(bench: Bench) -> None:
+    at_once = [{"name": "full", "percent": 100, "soak_s": 3600}]
+    bench.publish("0.2.0")
+    rollout_id = start(bench, "0.2.1", phases=at_once)
+    update(bench, "robot-1", "0.2.1")
+    operator = browser(bench, Role.OPERATOR)
+    asked = operator.see(f"/rollouts/{rollout_id}/halt")
+    assert "Lead 1 robot back to what they ran before" in asked.text
+    assert {"roll_back", "recall"} <= {one.get("name") for _, one in asked.tags}
+    assert operator.send(f"/rollouts/{rollout_id}/halt", reason="arms shake").status == 303
+    halted = operator.see(f"/rollouts/{rollout_id}")
+    assert f"/rollouts/{rollout_id}/lead-back" in halted.links
+    back = operator.see(f"/rollouts/{rollout_id}/lead-back")
+    assert (
+        "1 robot with 0.2.1 installed: offered what they ran before" in back.text and "Lead back: 1 robot" in back.text
+    )
+    done = operator.send(f"/rollouts/{rollout_id}/lead-back", reason="they shake still")
+    page = operator.see(done.headers["location"])
+    assert "A rollout leads robots back from it: 1 robot still runs it." in page.text
+    assert f"/rollouts/{rollout_id}/lead-back" not in page.links
+    [way_back] = [one for one in bench.operate("GET", "/rollouts").json["rollouts"] if one["rolls_back"]]
+    assert f"/rollouts/{way_back['rollout_id']}" in page.links
+    # The other release takes both at once.
+    both = start(bench, "0.2.2", phases=at_once)
+    update(bench, "robot-2", "0.2.2")
+    operator.send(f"/rollouts/{both}/halt", reason="again", roll_back="on", recall="on")
+    assert "Recalled" in operator.see("/releases/release-0.2.2").text
+    assert len([one for one in bench.operate("GET", "/rollouts").json["rollouts"] if one["rolls_back"]]) == 2
+
+
+def test_the_buttons_say_to_how_many_robots_it_is_done(bench: Bench) -> None:
+    rollout_id = start(bench, "0.2.1")
+    for number in (1, 2):
+        bench.enrol(f"robot-{number}")
+    admin = browser(bench)
+    assert "Halt: no offer to 2 robots" in admin.see(f"/rollouts/{rollout_id}/halt").text
+    assert "Pause: no offer to 2 robots" in admin.see(f"/rollouts/{rollout_id}/pause").text
+    admin.send(f"/rollouts/{rollout_id}/pause")
+    assert "Resume: offers to 2 robots" in admin.see(f"/rollouts/{rollout_id}/resume").text

@@ -17,6 +17,7 @@ from surefoot.server.pages import (
     new_rollout,
     releases,
     robot,
+    robot_install,
     robots,
     rollout,
     rollout_changes,
@@ -24,7 +25,7 @@ from surefoot.server.pages import (
     sign_in,
 )
 from surefoot.server.pages.errors import error_response
-from surefoot.server.pages.live import Looks
+from surefoot.server.pages.live import LOOK_S, Looks
 from surefoot.server.pages.snapshots import Snapshots
 from surefoot.server.problems import unknown_path
 from surefoot.server.services import Services
@@ -40,6 +41,7 @@ PAGES = (
     rollout_changes,
     robots,
     robot,
+    robot_install,
     incidents,
     releases,
     keys,
@@ -55,7 +57,8 @@ def make_pages_app(services: Services) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.services = services
     app.state.snapshots = Snapshots(services)
-    app.state.looks = Looks()
+    # Where the engine looks more often than that, somebody wants to see it at once.
+    app.state.looks = Looks(min(LOOK_S, services.settings.tick_s))
     for page in PAGES:
         app.include_router(page.router, default_response_class=HTMLResponse)
     app.add_exception_handler(SurefootError, error_response)

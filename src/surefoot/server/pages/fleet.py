@@ -8,24 +8,40 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from surefoot.fleet.fleet_metrics import ROLLBACK_TARGET, SUCCESS_TARGET
-from surefoot.fleet.incidents import Incident
-from surefoot.fleet.model import Rollout, RolloutState
+from surefoot.fleet.incidents import Incident, open_incident_of
+from surefoot.fleet.model import Rollout, RolloutState, Status
 from surefoot.fleet.ports import Rows
 from surefoot.rollout.plan import default_plan
 from surefoot.server.pages import words
 from surefoot.server.pages.dependencies import Reader, ServicesDependency, SnapshotsDependency
 from surefoot.server.pages.fleet_counts import FleetCounts, fleet_counts
+from surefoot.server.pages.fleet_verdict import Verdict, verdict
 from surefoot.server.pages.incidents import IncidentLine, incident_line
 from surefoot.server.pages.live import live_response
 from surefoot.server.pages.pie import Slice, slices
 from surefoot.server.pages.rendering import render, render_part
-from surefoot.server.pages.rollout_lines import RolloutLine, rollout_line
+from surefoot.server.pages.rollout_lines import RolloutLine, Segment, rollout_line, segments_of
 from surefoot.server.pages.snapshots import Snapshots
 from surefoot.server.services import Services
 
 UNDER_WAY = (RolloutState.HALTED, RolloutState.PAUSED, RolloutState.RUNNING)
 SHOWN_MAX = 50
-PARTS = {"figures": "fleet_figures.html", "rollouts": "fleet_rollouts.html", "incidents": "fleet_incidents.html"}
+# Of so many of a sku some bring a release, and do not lead back from one.
+NEWEST_MAX = 10
+UPDATING = (Status.WAITING, Status.DOWNLOADING, Status.VERIFYING, Status.REBOOTING, Status.ON_TRIAL)
+# What the bar over all robots shows; the rest of it are robots that no rollout has led anywhere yet.
+DRAWN = (
+    (words.GOOD, (Status.INSTALLED,)),
+    (words.BUSY, UPDATING),
+    (words.CAREFUL, (Status.SILENT, Status.DRIFTED)),
+    (words.BAD, (Status.ROLLED_BACK, Status.REFUSED)),
+)
+PARTS = {
+    "verdict": "fleet_verdict.html",
+    "figures": "fleet_figures.html",
+    "rollouts": "fleet_rollouts.html",
+    "incidents": "fleet_incidents.html",
+}
 
 router = APIRouter()
 
@@ -45,11 +61,25 @@ class FleetView:
     """What the page shows; `counts` and what follows from them are empty while robots are being counted."""
 
     counts: FleetCounts | None
+    verdict: Verdict | None
     figures: tuple[Figure, ...]
     versions: tuple[Slice, ...]
     rollouts: tuple[RolloutLine, ...]
     incidents: tuple[IncidentLine, ...]
     every_s: float
+
+    @property
+    def updating(self) -> int:
+        """How many robots are on their way to another version."""
+        return 0 if self.counts is None else _sum(self.counts, UPDATING)
+
+    @property
+    def standing(self) -> list[Segment]:
+        """Where the robots stand, as a bar."""
+        counts = self.counts
+        if counts is None:
+            return []
+        return segments_of([(tone, _sum(counts, statuses)) for tone, statuses in DRAWN], counts.robots)
 
 
 @router.get("/")
@@ -85,16 +115,32 @@ def _view(rows: Rows, services: Services, counts: FleetCounts | None) -> FleetVi
         rollout
         for state in UNDER_WAY
         for rollout in rows.find(Rollout, newest_first=True, limit=SHOWN_MAX, state=state)
+        if not _is_left_behind(rows, rollout)
     ]
-    incidents = rows.find(Incident, newest_first=True, limit=SHOWN_MAX, is_open=True)
+    lines = tuple(rollout_line(rows, rollout, counts) for rollout in under_way)
+    found = rows.find(Incident, newest_first=True, limit=SHOWN_MAX, is_open=True)
+    incidents = tuple(incident_line(rows, incident) for incident in found)
     return FleetView(
         counts=counts,
+        verdict=verdict(counts, lines, incidents),
         figures=() if counts is None else figures(counts),
         versions=() if counts is None else tuple(slices(versions_of(counts))),
-        rollouts=tuple(rollout_line(rows, rollout, counts) for rollout in under_way),
-        incidents=tuple(incident_line(rows, incident) for incident in incidents),
+        rollouts=lines,
+        incidents=incidents,
         every_s=services.fleet.next_check_s + services.fleet.next_check_jitter_s,
     )
+
+
+def _is_left_behind(rows: Rows, rollout: Rollout) -> bool:
+    """Whether a halted rollout has no open incident any more, and a newer release has taken its place."""
+    if rollout.state is not RolloutState.HALTED or open_incident_of(rows, rollout.rollout_id) is not None:
+        return False
+    newest = rows.find(Rollout, newest_first=True, limit=NEWEST_MAX, sku=rollout.sku, only_robot_id=None)
+    return next((one for one in newest if one.rolls_back is None), rollout) != rollout
+
+
+def _sum(counts: FleetCounts, statuses: tuple[Status, ...]) -> int:
+    return sum(counts.statuses.get(status, 0) for status in statuses)
 
 
 def versions_of(counts: FleetCounts) -> dict[str, int]:
@@ -124,6 +170,12 @@ def figures(counts: FleetCounts) -> tuple[Figure, ...]:
             value=words.percent(rollback),
             target=f"target under {words.percent(ROLLBACK_TARGET)}",
             tone=_tone(rollback, rollback is not None and rollback < ROLLBACK_TARGET),
+        ),
+        Figure(
+            name="Average download time",
+            value=words.duration(metrics.mean_download_s),
+            target=f"mean of {words.plural(metrics.downloads, 'download')}, offer to whole image; no target is set",
+            tone=words.QUIET,
         ),
         Figure(
             name="Time to install",

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from urllib.parse import parse_qs, quote
 
@@ -54,7 +55,7 @@ class PagesGate:
         request = Request(scope, receive)
         try:
             if not self._is_known(scope):
-                raise unknown_path()
+                await self._refuse_unknown(request)
             if not scope["path"].startswith(ASSETS):
                 await self._admit(request)
         except ClientGone:
@@ -88,6 +89,14 @@ class PagesGate:
         check_csrf(cookie, sent, self._services.fleet.public_url)
         # A body may take its time, and who sent it may have lost leave meanwhile.
         await find_actor(state)
+
+    async def _refuse_unknown(self, request: Request) -> None:
+        if accepts_html(request) and request.method in SAFE_METHODS:
+            # Who is signed in goes on from there.
+            with suppress(SurefootError):
+                await self._admit(request)
+            raise Refused("not-found-path", "There is no page at this address: it may be mistyped, or of long ago.")
+        raise unknown_path()
 
     def _is_known(self, scope: Scope) -> bool:
         return any(route.matches(scope)[0] is not Match.NONE for route in self._app.router.routes)

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from surefoot.fleet.gate_rows import Point
 from surefoot.fleet.gate_view import GateView, MetricView
 from surefoot.rollout.evidence import Answer, weighed
+from surefoot.rollout.gate import Evidence
+from surefoot.rollout.margins import NO_MARGINS, Margins
 from surefoot.rollout.metrics import Metric
+from surefoot.server.pages.gate_pairs import pairs
+from surefoot.server.pages.telemetry import Twin
 from surefoot.server.pages.words import BAD, GOOD, QUIET, Word
 
 WIDTH, HEIGHT = 240.0, 64.0
@@ -26,7 +30,10 @@ ANSWERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """One metric: what it says, and its evidence as a path; `halt_y` is where the line is at which it halts."""
+    """One metric: what it says, and its evidence as a path; `halt_y` is where the line is at which it halts.
+
+    `pair` shows the updated robots beside those they are compared with.
+    """
 
     name: str
     word: Word
@@ -35,6 +42,7 @@ class Curve:
     halts_at: float
     path: str
     halt_y: float
+    pair: Twin | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,18 +58,21 @@ class GatePart:
     chart: str
 
 
-def gate_part(view: GateView | None) -> GatePart | None:
-    """Return what the page draws, None where nothing is gated."""
-    if view is None:
+def gate_part(
+    view: GateView | None, evidence: Evidence | None = None, margins: Margins = NO_MARGINS
+) -> GatePart | None:
+    """Return what the page draws, None where nothing is gated; `evidence` and `margins` are what made the view."""
+    if view is None or not view.metrics:
         return None
     points = _thinned(view.points)
+    known = {} if evidence is None else pairs(evidence, margins)
     return GatePart(
         word=ANSWERS[view.answer],
         sentence=view.sentence,
         hears=view.hears,
         fed_until_s=view.fed_until_s,
         halts_at=math.exp(view.halts_at_log),
-        curves=tuple(_curve(metric, points) for metric in view.metrics),
+        curves=tuple(_curve(metric, points, known.get(metric.metric)) for metric in view.metrics),
         chart=_chart(points, view.halts_at_log) if len(points) > 1 else "",
     )
 
@@ -71,7 +82,7 @@ def metric_name(metric: Metric) -> str:
     return metric.replace("-", " ").capitalize().replace("Dtls", "DTLS")
 
 
-def _curve(metric: MetricView, points: Sequence[Point]) -> Curve:
+def _curve(metric: MetricView, points: Sequence[Point], pair: Twin | None) -> Curve:
     top = metric.halts_at_log * ROOM
     return Curve(
         name=metric_name(metric.metric),
@@ -81,6 +92,7 @@ def _curve(metric: MetricView, points: Sequence[Point]) -> Curve:
         halts_at=math.exp(metric.halts_at_log),
         path=_path(points, lambda point: point.log_evidence.get(metric.metric, 0.0), top),
         halt_y=round(HEIGHT - HEIGHT / ROOM, 1),
+        pair=pair,
     )
 
 

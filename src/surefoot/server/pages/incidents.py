@@ -11,6 +11,7 @@ from surefoot.fleet.incident_changelog import changelog_entry
 from surefoot.fleet.incidents import Incident, TimelineLine, Whereabouts, find_incident, timeline, whereabouts
 from surefoot.fleet.model import Release, Rollout
 from surefoot.fleet.ports import Rows
+from surefoot.fleet.way_back import way_back_of
 from surefoot.server.operators.incidents import NoteIn, post_incident_close, post_incident_note
 from surefoot.server.operators.release_models import ReasonIn
 from surefoot.server.pages.dependencies import (
@@ -65,6 +66,7 @@ class IncidentView:
     lines: tuple[TimelineLine, ...]
     groups: tuple[Group, ...] | None
     changelog: str
+    way_back: Rollout | None
 
 
 @router.get("/incidents")
@@ -173,6 +175,7 @@ def _view(rows: Rows, incident_id: str, found: Whereabouts | None) -> IncidentVi
         lines=tuple(lines),
         groups=None if found is None else groups(found),
         changelog="" if found is None else changelog_entry(incident, release, lines, found),
+        way_back=way_back_of(rows, release),
     )
 
 

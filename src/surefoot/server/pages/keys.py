@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from surefoot.fleet.adoption import RobotStanding
-from surefoot.fleet.keys import find_key
-from surefoot.fleet.model import Key, KeyState
+from surefoot.fleet.keys import find_key, signers_of
+from surefoot.fleet.model import Key, KeyState, Release, Rollout, RolloutState
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.rotation import TABLE, Rotation, RotationAction, RotationStep, find_rotation
 from surefoot.fleet.rotation_steps import RotationProgress, progress
@@ -49,6 +49,15 @@ class KeyLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a rotation would do: how many rollouts halt, and how many of those are under way."""
+
+    line: KeyLine
+    halting: int
+    under_way: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RotationView:
     """A rotation; `progress` and `behind` are empty while its robots are being looked at."""
 
@@ -70,7 +79,7 @@ async def get_keys(request: Request, actor: Reader, services: ServicesDependency
 @router.get("/keys/{key_id}/rotate")
 async def get_rotate(request: Request, actor: Admin, services: ServicesDependency, key_id: str) -> Response:
     """Ask before a key is rotated."""
-    return _ask(request, await services.read(lambda rows: _line(rows, find_key(rows, key_id))), "", None)
+    return _ask(request, await services.read(lambda rows: _asked(rows, key_id)), "", None)
 
 
 @router.post("/keys/{key_id}/rotate")
@@ -82,7 +91,7 @@ async def post_rotate(
     try:
         begun = await api.post_rotation(services, actor, RotationIn(key_id=key_id, reason=reason))
     except Refused as error:
-        return _ask(request, await services.read(lambda rows: _line(rows, find_key(rows, key_id))), reason, error)
+        return _ask(request, await services.read(lambda rows: _asked(rows, key_id)), reason, error)
     return RedirectResponse(f"/rotations/{begun.rotation_id}", status_code=303)
 
 
@@ -192,13 +201,25 @@ async def _page(
     )
 
 
-def _ask(request: Request, line: KeyLine, reason: str, error: SurefootError | None) -> Response:
+def _asked(rows: Rows, key_id: str) -> Asked:
+    signed = [release for release in rows.find(Release) if key_id in signers_of(release)]
+    rollouts = [rollout for release in signed for rollout in rows.find(Rollout, release_id=release.release_id)]
+    halting = [rollout for rollout in rollouts if rollout.state is not RolloutState.HALTED]
+    return Asked(
+        line=_line(rows, find_key(rows, key_id)),
+        halting=len(halting),
+        under_way=sum(rollout.state is not RolloutState.FINISHED for rollout in halting),
+    )
+
+
+def _ask(request: Request, asked: Asked, reason: str, error: SurefootError | None) -> Response:
     return render(
         request,
         "key_rotate.html",
-        title=f"Rotate key {line.key.name}",
+        title=f"Rotate key {asked.line.key.name}",
         http_status=status_for(error),
-        line=line,
+        line=asked.line,
+        asked=asked,
         reason=reason,
         error=error,
     )

@@ -1,13 +1,14 @@
 """A rollout to start: which release, by which plan, and what that would do, before it does."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from surefoot.fleet.aws_limits import warnings
 from surefoot.fleet.model import Release
 from surefoot.fleet.plan_yaml import plan_from_yaml, plan_to_yaml
 from surefoot.fleet.ports import Rows
@@ -29,10 +30,14 @@ router = APIRouter()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """What a plan would do with so many robots, None while they are being counted: phase by phase."""
+    """What a plan would do with so many robots, None while they are being counted: phase by phase.
+
+    `warnings` say which robots cannot get the release.
+    """
 
     robots: int | None
     phases: tuple[Outlook, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @router.get("/rollouts/new")
@@ -64,6 +69,8 @@ async def post_new_rollout(
         counts = await fleet_counts(services, snapshots)
         robots = None if counts is None else counts.by_sku.get(release.sku, 0)
         forecast = await asyncio.to_thread(forecast_of, plan, robots)
+        told = await services.read(lambda rows: warnings(rows, release, services.fleet))
+        forecast = replace(forecast, warnings=tuple(told))
         # What was changed since it was looked at is shown once more, and not started.
         if "start" in form and form.get("seen") == seen_as(release_id, text):
             started = await post_rollout(services, actor, RolloutIn(release_id=release_id, plan=plan_to_object(plan)))

@@ -10,7 +10,8 @@ from starlette.responses import Response
 from surefoot.fleet.model import Assignment, Rollout, Status
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.robots import RobotStatus, list_robots, robot_status
-from surefoot.server.pages.dependencies import Reader, ServicesDependency
+from surefoot.server.pages.dependencies import Reader, ServicesDependency, SnapshotsDependency
+from surefoot.server.pages.fleet_counts import fleet_counts
 from surefoot.server.pages.rendering import render
 from surefoot.wire import limits
 
@@ -34,6 +35,7 @@ async def get_robots(
     request: Request,
     actor: Reader,
     services: ServicesDependency,
+    snapshots: SnapshotsDependency,
     q: Annotated[str, Query(max_length=limits.ROBOT_ID_CHARS_MAX)] = "",
     after: Annotated[str, Query(max_length=limits.ROBOT_ID_CHARS_MAX)] = "",
     status: Status | None = None,
@@ -44,7 +46,17 @@ async def get_robots(
         view = await services.read(lambda rows: robots_view(rows, beginning, after, services.now_s()))
     else:
         view = await services.read(lambda rows: robots_of_status(rows, status, services.now_s()))
-    return render(request, "robots.html", title="Robots", view=view, beginning=beginning, after=after, status=status)
+    counts = await fleet_counts(services, snapshots)
+    return render(
+        request,
+        "robots.html",
+        title="Robots",
+        view=view,
+        beginning=beginning,
+        after=after,
+        status=status,
+        statuses=None if counts is None else counts.statuses,
+    )
 
 
 def robots_view(rows: Rows, beginning: str, after: str, now_s: float, limit: int = LISTED) -> RobotsView:

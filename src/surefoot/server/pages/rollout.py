@@ -13,7 +13,7 @@ from surefoot.server.pages.dependencies import Reader, ServicesDependency, Snaps
 from surefoot.server.pages.fleet_counts import fleet_counts
 from surefoot.server.pages.live import live_response
 from surefoot.server.pages.rendering import render, render_part
-from surefoot.server.pages.rollout_changes import DONE, actions_for
+from surefoot.server.pages.rollout_actions import DONE, actions_for
 from surefoot.server.pages.rollout_lines import RolloutLine, rollout_line
 from surefoot.server.pages.rollout_view import RolloutView, counted, find_rollout, rollout_view
 from surefoot.wire import limits

@@ -8,17 +8,19 @@ from surefoot.fleet.alarms import Alarm
 from surefoot.fleet.approvals import Approval, approvals_of
 from surefoot.fleet.fleet_metrics import Standing
 from surefoot.fleet.gate_view import gate_view
+from surefoot.fleet.gates import evidence_of
 from surefoot.fleet.incidents import Incident, open_incident_of
 from surefoot.fleet.model import Release, Rollout, RolloutState, Status
 from surefoot.fleet.ports import Rows
-from surefoot.fleet.rollout_history import RolloutChange, changes_of
+from surefoot.fleet.rollout_detail import Detail, rollout_detail
+from surefoot.fleet.rollout_history import RolloutChange, changes_of, is_behind_aftercare
 from surefoot.fleet.shown import CodeCount
 from surefoot.fleet.waiting import Waiting, waiting
 from surefoot.rollout.plan import Phase
 from surefoot.server.pages import words
 from surefoot.server.pages.fleet_counts import FleetCounts, fleet_counts
 from surefoot.server.pages.gate_part import GatePart, gate_part
-from surefoot.server.pages.rollout_lines import Segment, bar_of
+from surefoot.server.pages.rollout_lines import Segment, bar_of, goes_on_in_s, segments_of
 from surefoot.server.pages.snapshots import Snapshots
 from surefoot.server.services import Services
 from surefoot.wire.errors import Refused
@@ -29,18 +31,24 @@ ENDED = (Status.ROLLED_BACK, Status.REFUSED, Status.SILENT, Status.DRIFTED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutCounts:
-    """One rollout's robots counted: by status, by what holds them up, and how many hold a place."""
+    """One rollout's robots counted: by status and by what holds them up; and which other rollouts have a say."""
 
     statuses: dict[Status, int]
     codes: tuple[CodeCount, ...]
-    open: int
+    detail: Detail
+
+    @property
+    def open(self) -> int:
+        """How many robots hold a place."""
+        return self.detail.updating
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseView:
     """One phase on the track; `robots` is how many it reaches, None while the fleet is being counted.
 
-    `approval` is who let it open, None where nobody has; it `needs_approval` where it cannot open without.
+    `soaked` is how much of its soak is over, of the open phase alone. `approval` is who let it open, None where nobody
+    has; it `needs_approval` where it cannot open without.
     """
 
     name: str
@@ -50,6 +58,7 @@ class PhaseView:
     robots: int | None
     standing: Standing | None
     segments: tuple[Segment, ...]
+    soaked: tuple[Segment, ...]
     needs_approval: bool
     approval: Approval | None
 
@@ -79,12 +88,18 @@ class RolloutView:
     robots: int | None
     changes: tuple[RolloutChange, ...]
     incident: Incident | None
-    goes_on_at_s: float | None
+    goes_on_in_s: float | None
 
     @property
     def phase(self) -> Phase:
         """The phase that opened last."""
         return self.rollout.plan.phases[self.rollout.phase]
+
+    @property
+    def late_alarm_ids(self) -> frozenset[str]:
+        """The alarms that came too long after its end to halt it."""
+        changes = self.changes[::-1]
+        return frozenset(alarm.alarm_id for alarm in self.alarms if is_behind_aftercare(changes, alarm.at_s))
 
     @property
     def unapproved(self) -> PhaseView | None:
@@ -101,6 +116,16 @@ class RolloutView:
     def installed(self) -> int:
         """How many run it, confirmed."""
         return 0 if self.counts is None else self.counts.statuses.get(Status.INSTALLED, 0)
+
+    @property
+    def running(self) -> int:
+        """How many run it still."""
+        return 0 if self.counts is None else self.counts.detail.running
+
+    @property
+    def way_back_id(self) -> str | None:
+        """The rollout that leads robots back from it, None where none does."""
+        return None if self.counts is None else self.counts.detail.way_back_id
 
     @property
     def unreached(self) -> int:
@@ -121,7 +146,7 @@ async def rollout_view(services: Services, snapshots: Snapshots, rollout_id: str
         snapshots.get(("rollout", rollout_id), lambda rows: _count(rows, rollout_id)),
         snapshots.get(("waiting", rollout_id), lambda rows: waiting(rows, rollout_id, services.now_s())),
     )
-    return await services.read(lambda rows: _view(rows, rollout_id, services.now_s(), fleet, counts, who))
+    return await services.read(lambda rows: _view(rows, rollout_id, fleet, counts, who))
 
 
 def find_rollout(rows: Rows, rollout_id: str) -> tuple[Rollout, Release]:
@@ -137,21 +162,20 @@ def _count(rows: Rows, rollout_id: str) -> RolloutCounts:
     return RolloutCounts(
         statuses=rows.count_by_status(rollout_id),
         codes=tuple(rows.count_codes(rollout_id)),
-        open=rows.count_open(rollout_id),
+        detail=rollout_detail(rows, find_rollout(rows, rollout_id)[0]),
     )
 
 
 def _view(
     rows: Rows,
     rollout_id: str,
-    now_s: float,
     fleet: FleetCounts | None,
     counts: RolloutCounts | None,
     who: Waiting | None,
 ) -> RolloutView:
     rollout, release = find_rollout(rows, rollout_id)
     approvals = {approval.phase: approval for approval in approvals_of(rows, rollout_id)}
-    robots = None if fleet is None else fleet.by_sku.get(rollout.sku, 0)
+    robots = None if fleet is None else 1 if rollout.only_robot_id else fleet.by_sku.get(rollout.sku, 0)
     return RolloutView(
         rollout=rollout,
         release=release,
@@ -161,12 +185,12 @@ def _view(
         counts=counts,
         holds=() if counts is None else holds(counts.codes),
         waiting=who,
-        gate=gate_part(gate_view(rows, rollout_id)),
+        gate=gate_part(gate_view(rows, rollout_id), evidence_of(rows, rollout).evidence, rollout.plan.gates.margins),
         alarms=tuple(rows.find(Alarm, rollout_id=rollout_id)),
         robots=robots,
         changes=tuple(reversed(changes_of(rows, rollout_id))),
         incident=open_incident_of(rows, rollout_id),
-        goes_on_at_s=_goes_on_at_s(rollout, now_s),
+        goes_on_in_s=goes_on_in_s(rollout),
     )
 
 
@@ -190,6 +214,9 @@ def _phase(
         robots=added,
         standing=standing,
         segments=() if standing is None else tuple(bar_of(standing, added or 0)),
+        soaked=tuple(segments_of([(words.QUIET, rollout.soaked_s)], phase.soak_s))
+        if place == OPEN and phase.soak_s
+        else (),
         needs_approval=phase.approval,
         approval=approval,
     )
@@ -203,13 +230,6 @@ def _reached(phase: Phase, robots: int | None) -> int | None:
 
 def _reached_before(rollout: Rollout, index: int, robots: int | None) -> int | None:
     return max((_reached(phase, robots) or 0 for phase in rollout.plan.phases[:index]), default=0)
-
-
-def _goes_on_at_s(rollout: Rollout, now_s: float) -> float | None:
-    """Return when the open phase has soaked, if nothing comes between; None while it does not soak."""
-    if rollout.state is not RolloutState.RUNNING or rollout.soaked_s <= 0:
-        return None
-    return now_s + max(0.0, rollout.plan.phases[rollout.phase].soak_s - rollout.soaked_s)
 
 
 def holds(codes: tuple[CodeCount, ...]) -> tuple[Hold, ...]:

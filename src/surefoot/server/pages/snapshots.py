@@ -74,7 +74,7 @@ class Snapshots:
     async def _count(self, kept: _Kept, work: Callable[[Rows], Any]) -> None:
         kept.value, took_s = await self._in_thread(work)
         kept.is_known = True
-        kept.due_s = self._monotonic_s() + max(FRESH_S, PAUSES * took_s)
+        kept.due_s = self._monotonic_s() + max(min(FRESH_S, self._services.settings.tick_s), PAUSES * took_s)
 
     def _in_thread(self, work: Callable[[Rows], T]) -> "asyncio.Future[tuple[T, float]]":
         loop = asyncio.get_running_loop()

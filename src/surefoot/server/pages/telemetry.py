@@ -21,11 +21,12 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Twin:
-    """A figure before and since the update, each with its bar on one scale."""
+    """A figure before and since the update, or of what is compared with it, each with its bar on one scale."""
 
     name: str
     before: Reading
     since: Reading
+    labels: tuple[str, str] = ("Before", "Since")
 
     @property
     def bars(self) -> tuple[list[Segment], list[Segment]]:
@@ -42,7 +43,7 @@ class Telemetry:
     told_at_s: float | None
     told_before_s: float
     told_since_s: float
-    restarts: int
+    restarts_s: tuple[float, ...]
     twins: tuple[Twin, ...]
 
 
@@ -62,7 +63,7 @@ def telemetry(health: RobotHealth | None) -> Telemetry | None:
         told_at_s=health.signs.told_at_s,
         told_before_s=before.told_s,
         told_since_s=since.told_s,
-        restarts=len(health.signs.reboots_s),
+        restarts_s=tuple(reversed(health.signs.reboots_s)),
         twins=tuple(Twin(name=name, before=read(before), since=read(since)) for name, read in readings),
     )
 

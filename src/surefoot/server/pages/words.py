@@ -4,10 +4,8 @@ from dataclasses import dataclass
 
 from surefoot.fleet.adoption import Standing
 from surefoot.fleet.model import KeyState, RolloutState, Status
+from surefoot.rollout.durations import span_text
 from surefoot.wire.codes import CODES, NAMED_REFUSALS
-
-HOUR_S = 3600
-DAY_S = 24 * HOUR_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,19 +58,8 @@ def refusal(code: str | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Return a length of time in its two greatest units at most: `3 d 4 h`, `12 min`, `8 s`."""
-    if seconds is None:
-        return "not known yet"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < HOUR_S:
-        return f"{whole // 60} min"
-    if whole < DAY_S:
-        hours, minutes = divmod(whole // 60, 60)
-        return f"{hours} h {minutes} min" if minutes and hours < 10 else f"{hours} h"
-    days, hours = divmod(whole // HOUR_S, 24)
-    return f"{days} d {hours} h" if hours and days < 10 else f"{days} d"
+    """Return a length of time as people read it, which may not be known yet."""
+    return "not known yet" if seconds is None else span_text(seconds)
 
 
 def percent(share: float | None, digits: int = 1) -> str:

@@ -10,6 +10,10 @@
     return found;
   };
   const kept = new Map();
+  const utc = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
+  // Where nobody points, the legend tells of the newest point.
+  const newest = (plot, value, series) => value ?? plot.data[series].at(-1);
+  const size = (box) => ({ width: Math.max(220, box.clientWidth), height: 208 });
   const draw = (box) => {
     const { at_s, times, halt } = JSON.parse(box.dataset.chart);
     kept.get(box)?.destroy();
@@ -23,13 +27,16 @@
     });
     const axis = { stroke: colour("--soft"), grid, ticks: grid, font: "12px system-ui, sans-serif" };
     const options = {
-      width: Math.max(220, box.clientWidth), height: 208, legend: { live: true }, cursor: { y: false },
+      ...size(box), legend: { live: true }, cursor: { y: false },
       scales: { y: { distr: 3, log: 10, range: (_, low, high) => [Math.min(0.5, low), Math.max(halt * 2, high * 1.5)] } },
       axes: [{ ...axis, values: said }, { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : `${+tick.toPrecision(2)} ×`)) }],
       series: [
-        { label: "At", value: (_, at) => (at === null ? "" : `${day.format(new Date(at * 1000))} ${clock.format(new Date(at * 1000))}`) },
-        { label: "Likelier if the release is worse", stroke: colour("--busy"), width: 2, value: (_, value) => (value === null ? "" : `${value.toPrecision(3)} ×`) },
-        { label: "Halts at", stroke: colour("--bad"), width: 1.5, dash: [6, 4], value: () => `${Math.round(halt)} ×` },
+        { label: "At", value: (plot, at, series) => {
+          const when = new Date(newest(plot, at, series) * 1000);
+          return `${day.format(when)} ${clock.format(when)} (${utc.format(when)} UTC)`;
+        } },
+        { label: "Likelier if the release is worse", stroke: colour("--busy"), width: 2, points: { show: false }, value: (plot, value, series) => `${newest(plot, value, series).toPrecision(3)} ×` },
+        { label: "Halts at", stroke: colour("--bad"), width: 1.5, dash: [6, 4], points: { show: false }, value: () => `${Math.round(halt)} ×` },
       ],
     };
     kept.set(box, new uPlot(options, [at_s, times, at_s.map(() => halt)], box));
@@ -42,6 +49,7 @@
   document.addEventListener("surefoot:theme", drawAll);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
   document.body.addEventListener("htmx:sseMessage", (event) => event.target.querySelectorAll?.("[data-chart]").forEach(draw));
-  let waiting;
-  addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(drawAll, 150); });
+  addEventListener("resize", () => {
+    for (const [box, plot] of kept) plot.setSize(size(box));
+  });
 })();

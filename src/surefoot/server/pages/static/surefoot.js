@@ -81,8 +81,36 @@
     return outer;
   };
 
-  // What is open or scrolled to stays so when a part of the page is renewed.
+  // What is open or focused in a part of the page stays so when the part is renewed.
+  const nameOf = (element) => element.id || element.getAttribute("href") || element.textContent;
+  const held = new WeakMap();
+  document.body.addEventListener("htmx:sseBeforeMessage", (event) => {
+    const part = event.target, active = document.activeElement;
+    const focused = part.contains(active) ? [active.tagName, nameOf(active)] : null;
+    held.set(part, { open: $("details[open] > summary", part).map(nameOf), focused });
+  });
+  document.body.addEventListener("htmx:sseMessage", (event) => {
+    const part = event.target, { open = [], focused = null } = held.get(part) || {};
+    for (const summary of $("details > summary", part)) if (open.includes(nameOf(summary))) summary.parentElement.open = true;
+    if (focused && !part.contains(document.activeElement)) {
+      $(focused[0], part).find((one) => nameOf(one) === focused[1])?.focus({ preventScroll: true });
+    }
+    localise(part);
+    tell();
+  });
   document.body.addEventListener("htmx:afterSwap", (event) => localise(event.target));
-  document.body.addEventListener("htmx:sseMessage", (event) => localise(event.target));
   localise(document);
+
+  // The browser's tab says what is wrong; of a page that nobody looks at it is asked once a minute.
+  const title = document.title;
+  const tell = (from = document) => {
+    const said = from.querySelector("[data-tab]")?.dataset.tab;
+    document.title = said ? `${said} – ${title}` : title;
+  };
+  tell();
+  setInterval(async () => {
+    if (!document.hidden || !document.querySelector("[data-tab]")) return;
+    const answer = await fetch(location.href).catch(() => null);
+    if (answer?.ok) tell(new DOMParser().parseFromString(await answer.text(), "text/html"));
+  }, 60_000);
 })();
