@@ -29,9 +29,10 @@ OF_CHARTS = ("charts.js", "vendor/uplot.js", "vendor/uplot.css")
 
 
 def main() -> None:
-    """Fill a server, ask for each page, and print a table."""
+    """Fill a server, ask for each page, and print a table or one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help=f"{ROBOTS_QUICK} robots in place of {ROBOTS}")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--data", type=Path, help="directory to keep the filled server in, for another call")
     given = parser.parse_args()
     robots = ROBOTS_QUICK if given.quick else ROBOTS
@@ -40,7 +41,8 @@ def main() -> None:
         if not data.exists():
             _make(data, robots)
         with LiveServer(data, **SETTINGS).start() as server:
-            _measure(server)
+            found = _measure(server)
+    print(json.dumps(found) if given.json else _table(found))
 
 
 def _make(data: Path, robots: int) -> None:
@@ -52,9 +54,7 @@ def _make(data: Path, robots: int) -> None:
         rollouts = [_halted(stage, number) for number in range(ROLLOUTS - 1)]
         rollouts.append(stage.roll_out(stage.publish("1.0.0"), phases=_PHASES))
         stage.close()
-    began_s = time.monotonic()
     fill(data / "surefoot.db", robots, rollouts)
-    print(f"{robots:,} robots, {ROLLOUTS} rollouts; filled in {time.monotonic() - began_s:.0f} s.")
 
 
 _PHASES = [{"name": "canary", "percent": 10, "soak_s": 864_000}, {"name": "full", "percent": 100, "soak_s": 864_000}]
@@ -141,7 +141,19 @@ def _assignments(base: sqlite3.Connection, count: int, rollouts: list[str], now_
             }
 
 
-def _measure(server: LiveServer) -> None:
+def _table(found: dict[str, dict[str, float]]) -> str:
+    lines = [f"{'page':<22}{'first':>9}{'median':>9}{'worst':>9}{'CPU':>9}{'first load':>13}"]
+    for name, one in found.items():
+        times = "".join(f"{one[key]:>6.0f} ms" for key in ("first_ms", "median_ms", "worst_ms", "cpu_ms"))
+        lines.append(f"{name:<22}{times}{one['first_load_bytes'] / 1000:>10.0f} kB")
+    slowest_ms = max(max(one["first_ms"], one["worst_ms"]) for one in found.values())
+    largest = max(one["first_load_bytes"] for one in found.values())
+    lines.append(f"Slowest: {slowest_ms:.0f} ms, of {TARGET_S * 1000:.0f}.")
+    lines.append(f"Largest first load: {largest / 1000:.0f} kB, of {TARGET_BYTES / 1000:.0f}.")
+    return "\n".join(lines)
+
+
+def _measure(server: LiveServer) -> dict[str, dict[str, float]]:
     with server.operator() as api:
         base = sqlite3.connect(server.data_dir / "surefoot.db")
         rollouts = [row[0] for row in base.execute("SELECT rollout_id FROM rollouts ORDER BY nth")]
@@ -173,8 +185,7 @@ def _measure(server: LiveServer) -> None:
         cookie = signed_in.headers["set-cookie"].partition(";")[0]
         client.headers["cookie"] = cookie
         assets = {name: len(client.get(f"/assets/{name}").content) for name in (*ASSETS, *OF_CHARTS)}
-        print(f"{'page':<22}{'first':>9}{'median':>9}{'worst':>9}{'CPU':>9}{'first load':>13}")
-        worst_s, worst_bytes = 0.0, 0
+        found: dict[str, dict[str, float]] = {}
         for name, path in pages.items():
             first_s = client.get(path).raise_for_status().elapsed.total_seconds()
             _until_counted(client, path)
@@ -183,11 +194,14 @@ def _measure(server: LiveServer) -> None:
             used_s = (_cpu_s(server.pid) - used_s) / ASKED
             times_s = [answer.raise_for_status().elapsed.total_seconds() for answer in asked]
             moved = max(len(answer.content) for answer in asked) + sum(assets.values())
-            row = [first_s, statistics.median(times_s), max(times_s), used_s]
-            print(f"{name:<22}" + "".join(f"{one * 1000:>6.0f} ms" for one in row) + f"{moved / 1000:>10.0f} kB")
-            worst_s, worst_bytes = max(worst_s, first_s, *times_s), max(worst_bytes, moved)
-    print(f"Slowest: {worst_s * 1000:.0f} ms, of {TARGET_S * 1000:.0f}.")
-    print(f"Largest first load: {worst_bytes / 1000:.0f} kB, of {TARGET_BYTES / 1000:.0f}.")
+            found[name] = {
+                "first_ms": first_s * 1000,
+                "median_ms": statistics.median(times_s) * 1000,
+                "worst_ms": max(times_s) * 1000,
+                "cpu_ms": used_s * 1000,
+                "first_load_bytes": moved,
+            }
+    return found
 
 
 def _until_counted(client: httpx.Client, path: str) -> None:

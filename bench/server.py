@@ -59,11 +59,11 @@ class Bench:
         """Return a wrk script for so many robots."""
         return lua(self._folder / f"{name}.lua", method, target, robots=robots, body=body, token=token)
 
-    def warm(self, server: Server, script: Path, robots: int) -> None:
-        """Let every robot ask, so that the fleet is in its steady state."""
+    def warm(self, server: Server, script: Path, robots: int, workers: int = 1) -> None:
+        """Let every robot ask every worker, so that the fleet is in its steady state."""
         asked = 0
-        # A robot is answered from its request's bytes from the third time on.
-        while asked < robots * 3:
+        # A robot is answered from its request's bytes from the third time on; it is chance which worker it meets.
+        while asked < robots * (3 if workers == 1 else 6 * workers):
             asked += good(load(server.pid, server.url, 5, script=script, start=asked % robots)).answers
 
     def against_peers(self, workers: int, url: str | None = None) -> dict[str, float]:
@@ -82,7 +82,7 @@ class Bench:
             goose = self.script("goose", "GET", "/fleet/controller/v1/robot-NUMBER", size.robots, token="")
             sha256 = next(path.name for path in (folder / "images").rglob("*") if len(path.name) == 64)
             images = self.script("images", "GET", f"/v1/images/{sha256}", size.robots)
-            self.warm(server, checks, size.robots)
+            self.warm(server, checks, size.robots, workers)
             for _ in range(size.rounds):
                 ours = good(load(server.pid, server.url, size.time_s, script=checks))
                 theirs = good(load(goose_pid, goose_url, size.time_s, script=goose))

@@ -19,6 +19,7 @@ KERNEL_MODULES = [path for path in MODULES if path.relative_to(SOURCE).parts[0] 
         "mqtt.py",
         "mqtt_packets.py",
         "runner.py",
+        "fetching.py",
         "patching.py",
         "spare_digest.py",
         "esp32.py",

@@ -19,6 +19,7 @@ from fleet.health_case import HealthCase
 from surefoot.fleet.gate_survey import GateSurvey, survey_gate
 from surefoot.fleet.gather import Survey, survey
 from surefoot.fleet.health import RobotHealth, take_health
+from surefoot.fleet.health_place import Counting
 from surefoot.fleet.health_sums import QUARTER_S
 from surefoot.fleet.look import look_at, to_look_at
 from surefoot.fleet.model import Release, Rollout
@@ -182,7 +183,7 @@ def _ticks(case: HealthCase, found: Survey, gate: GateSurvey) -> tuple[float, fl
         now_s = case.fleet.now_s
 
         def work(rows: Rows, now_s: float = now_s, gate: GateSurvey = gate) -> int:
-            ids = to_look_at(rows)
+            ids, counting = to_look_at(rows), Counting(rows)
             for rollout_id in ids:
                 look_at(
                     rows,
@@ -190,6 +191,7 @@ def _ticks(case: HealthCase, found: Survey, gate: GateSurvey) -> tuple[float, fl
                     now_s,
                     lambda _rows, rollout, _release, _now_s: replace(found, phase=rollout.phase),
                     lambda _rows, rollout, _now_s: replace(gate, rollout_id=rollout.rollout_id),
+                    counting=counting,
                 )
             return len(ids)
 

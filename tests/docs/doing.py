@@ -12,7 +12,7 @@ from pathlib import Path
 from docs.consoles import Command, Translation, masked
 
 # Rollouts move on at the next tick of the server: what only looks may look again.
-LOOKS_MAX = 8
+LOOKS_MAX = 20
 LOOKING = ("surefoot rollout list", "surefoot rollout status")
 
 
