@@ -26,13 +26,14 @@ def test_every_row_is_reached() -> None:
     ("signal", "active", "runs", "state"),
     [
         (Signal.NOT_IN_SELF_TEST, Active.NEW, Runs.WANTED, INSTALLED),
+        (Signal.NOT_IN_SELF_TEST, Active.NEW_BEFORE, Runs.UNKNOWN, None),
         (Signal.NOT_IN_SELF_TEST, Active.OLD, Runs.OTHER, ROLLED_BACK),
         (Signal.SAME_VERSION, Active.NEW, Runs.OTHER, ROLLED_BACK),
         (Signal.SAME_VERSION, Active.NOBODY, Runs.OTHER, ROLLED_BACK),
         (Signal.SUCCEEDED, Active.NEW, Runs.WANTED, INSTALLED),
     ],
 )
-def test_the_famous_fault_is_read_as_what_it_is(signal: Signal, active: Active, runs: Runs, state: str) -> None:
+def test_the_famous_fault_is_read_as_what_it_is(signal: Signal, active: Active, runs: Runs, state: str | None) -> None:
     row = find_row(signal, ready=True, active=active)
     assert (row.runs, row.state) == (runs, state)
 

@@ -91,6 +91,24 @@ def runs(fleet: FleetCase) -> tuple[str | None, str | None]:
     return facts.report.running.version, facts.report.running.digest
 
 
+@pytest.mark.parametrize(("is_heard", "status"), [(True, Status.INSTALLED), (False, Status.UNKNOWN)])
+def test_a_device_that_started_anew_is_not_taken_for_updated_by_what_it_said_before(
+    fleet: FleetCase, is_heard: bool, status: Status
+) -> None:
+    """It went back, or it committed: what it calls itself after that start tells, and it may get lost."""
+    service, device = device_on(fleet, allows_downgrade=True)
+    device.run()
+    device.boot()
+    job = service.ask("$next/get", {})["execution"]
+    active = {"status": "IN_PROGRESS", "statusDetails": {"self_test": "active", "updatedBy": f"0x{NEW:08x}"}}
+    service.ask(f"{job['jobId']}/update", active)
+    service.ask("$next/get", {})
+    if is_heard:
+        service.ask(f"{job['jobId']}/update", active)
+    device.fail(job["jobId"], STATE_MISMATCH)
+    assert fleet.status().verdict.status is status
+
+
 def test_another_devices_job_is_not_there(fleet: FleetCase) -> None:
     service, _ = device_on(fleet)
     job_id = service.ask("start-next", {})["execution"]["jobId"]

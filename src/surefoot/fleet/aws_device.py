@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from surefoot.fleet.aws_document import job_id_of
-from surefoot.fleet.aws_evidence import Active, Runs, Signal, find_row, version_text
+from surefoot.fleet.aws_evidence import HAS_TRIED, Runs, Signal, find_row, version_text
 from surefoot.fleet.aws_jobs import JobExecution, cancel, pending
 from surefoot.fleet.aws_limits import EPOCH, job_document
 from surefoot.fleet.aws_own_agent import own_word
@@ -175,7 +175,7 @@ def _align(rows: Rows, robot: Robot, answer: Answer, settings: FleetSettings, no
         # What is offered no more is not begun any more. What has begun ends, unless it was stopped for cause.
         is_stopped = answer.offer is None and (known.status is JobStatus.QUEUED or is_closed)
         # On trial it would reset for want of a job, or keep the image and be told that this is no news.
-        is_on_trial = is_current and known.active is Active.NEW
+        is_on_trial = is_current and known.active in HAS_TRIED
         if not is_on_trial and (not is_current or is_stopped or answer.cancelled == known.assignment_id):
             cancel(rows, known, now_s)
     if answer.offer is not None and not pending(rows, robot.robot_id):

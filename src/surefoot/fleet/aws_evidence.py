@@ -32,11 +32,18 @@ class Signal(StrEnum):
 
 
 class Active(StrEnum):
-    """Who was last heard to run its self-test for this job."""
+    """Who was last heard to run its self-test for this job.
+
+    `NEW_BEFORE` is the new version, which asked for the job once more since: it may have started anew, and gone back.
+    """
 
     NOBODY = "nobody"
     NEW = "new"
+    NEW_BEFORE = "new, before it asked again"
     OLD = "old"
+
+
+HAS_TRIED = (Active.NEW, Active.NEW_BEFORE)
 
 
 class Runs(StrEnum):
@@ -61,7 +68,7 @@ class Row:
 
 
 _W, _O, _U = Runs.WANTED, Runs.OTHER, Runs.UNKNOWN
-_TRIED = (Active.NEW, Active.OLD)
+_TRIED = (*HAS_TRIED, Active.OLD)
 # fmt: off
 TABLE: tuple[Row, ...] = (
     Row(signal=Signal.RECEIVING, runs=_O, state=wire.DOWNLOADING),
@@ -69,7 +76,8 @@ TABLE: tuple[Row, ...] = (
     Row(signal=Signal.ACTIVE_NEW, runs=_W, confirmed=False, state=wire.TRIAL),
     Row(signal=Signal.ACTIVE_OLD, runs=_O, state=wire.STAGED),
     Row(signal=Signal.SUCCEEDED, runs=_W, state=wire.INSTALLED),
-    # It checks versions before states: a device that came this far and calls itself new has committed the image.
+    # It checks versions before states, and says which it is each time it started: who came this far and calls itself
+    # new has committed the image.
     Row(signal=Signal.NOT_IN_SELF_TEST, ready=True, active=(Active.NEW,), runs=_W, state=wire.INSTALLED),
     Row(signal=Signal.NOT_IN_SELF_TEST, ready=True, active=(Active.OLD,), runs=_O,
         state=wire.ROLLED_BACK, code="trial-interrupted"),
@@ -84,7 +92,7 @@ TABLE: tuple[Row, ...] = (
     Row(signal=Signal.GAVE_UP, active=(Active.NOBODY, Active.OLD), runs=_O, state=wire.REFUSED, code="cancelled"),
     Row(signal=Signal.GAVE_UP, runs=_O, state=wire.ROLLED_BACK, code="trial-interrupted"),
     # It resets after that, and its bootloader goes back to the image from before.
-    Row(signal=Signal.FAILED, active=(Active.NEW,), runs=_O, state=wire.ROLLED_BACK, code="trial-failed"),
+    Row(signal=Signal.FAILED, active=HAS_TRIED, runs=_O, state=wire.ROLLED_BACK, code="trial-failed"),
     Row(signal=Signal.FAILED, runs=_O, state=wire.REFUSED, code="refused-by-device"),
     Row(signal=Signal.REJECTED, runs=_O, state=wire.REFUSED, code="refused-by-device"),
 )

@@ -140,6 +140,13 @@ def signal_in(known: JobExecution, request: JobsRequest) -> Signal:
     return signal_of(request.status or JobStatus.IN_PROGRESS, _details(known, request), ready_version)
 
 
+def note_asked(rows: Rows, robot_id: str) -> None:
+    """Take it that a device asked what to do: it may have started anew, and another version of it may be asking."""
+    for known in pending(rows, robot_id):
+        if known.active is Active.NEW:
+            rows.put(replace(known, active=Active.NEW_BEFORE))
+
+
 def cancel(rows: Rows, execution: JobExecution, now_s: float) -> None:
     """Take back what a device has not ended: it is not asked for it any more."""
     if execution.is_pending:

@@ -110,6 +110,8 @@ def _take(
     meet(rows, robot, now_s, settings, new_id, said)
     if topic.operation is Operation.START_NEXT:
         aws_jobs.start_next(rows, robot_id, request, now_s)
+    if topic.operation in (Operation.START_NEXT, Operation.DESCRIBE):
+        aws_jobs.note_asked(rows, robot_id)
     jobs = Jobs(before=before, after=tuple(aws_jobs.pending(rows, robot_id)))
     return None if said is None else said[0], jobs
 
