@@ -101,6 +101,7 @@ def test_the_record_is_shown_verified_and_its_first_broken_entry_named(
     whole = ask("audit", "verify")
     assert whole["entries"] == entries[0]["number"] and whole["head"] == entries[0]["sha256"]
     assert ask("audit", "verify", "--head", entries[1]["sha256"])["entries"] == whole["entries"]
+    assert operate("audit", "verify", "--head", "0" * 63).error_code == "refused-usage"
     cut_off = operate("audit", "verify", "--head", "0" * 64)
     assert (cut_off.code, cut_off.error_code) == (1, "damaged-audit")
     assert f"The audit log is whole: {whole['entries']} entries." in operate("audit", "verify").stdout

@@ -164,7 +164,7 @@ def test_a_release_is_recalled_and_its_incident_told_and_closed(publish: Run, as
         assert words in shown
     assert ask("incident", "close", incident_id, "--reason", "new glue")["is_open"] is False
     entry = operate("incident", "show", incident_id, "--changelog").stdout
-    assert entry.startswith("### Incident of ") and entry.endswith("- Closed: new glue\n")
+    assert entry.startswith("### Incident of ") and entry.endswith(": Closed: new glue\n")
     assert ask("incident", "show", incident_id, "--changelog")["changelog"] == entry
     assert operate("incident", "close", incident_id, "--reason", "again").error_code == "refused-incident-state"
 
@@ -220,6 +220,8 @@ def test_a_plan_is_explained_for_the_robots_there_are(publish: Run, ask: Run, op
     plain = operate("rollout", "plan", "--explain", plan, "--sku", "knee").stdout
     assert "margins" not in plain and "What is usual in this fleet is not looked at" in plain
     assert operate("rollout", "plan", "--explain", plan).error_code == "refused-usage"
+    [warning] = ask("rollout", "plan", "--explain", plan, "--sku", "kne")["warnings"]
+    assert warning.startswith("No robot of sku kne is enrolled")
     assert operate("rollout", "plan", "--explain", plan, "--release", "none").error_code == "not-found-release"
 
 

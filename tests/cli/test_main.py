@@ -49,6 +49,19 @@ def test_a_command_line_that_makes_no_sense_is_refused_in_one_sentence(
     assert fact in outcome.stderr and "--help" in outcome.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["robot", "lst"], "No such command 'lst'. Did you mean 'list'? See `surefoot robot --help`."),
+        (["robot", "list", "--status", "lost"], "Invalid value for '--status': 'lost' is not one of "),
+    ],
+)
+def test_what_typer_says_of_a_wrong_word_is_told_as_a_person_would(
+    surefoot: Callable[..., Any], words: list[str], sentence: str
+) -> None:
+    assert sentence in surefoot(*words).stderr
+
+
 def test_with_json_a_failure_is_one_object_on_stdout(surefoot: Callable[..., Any], tmp_path: Path) -> None:
     outcome = surefoot("image", "inspect", tmp_path / "none.img", "--json")
     assert (outcome.code, outcome.stderr) == (1, "")

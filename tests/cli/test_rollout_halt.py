@@ -92,4 +92,6 @@ def test_with_yes_nobody_is_asked_and_a_missing_way_back_is_told(capsys: pytest.
     operator = Operator(has_way_back=False)
     run(operator, roll_back=True, yes=True)
     assert len(operator.sent) == 1
-    assert "Nobody is led back: the fleet has no release below it to go back to." in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "Nobody is led back: the fleet has no release below it to go back to." in told
+    assert "Publish the one they ran before, then: surefoot rollout halt 01J --roll-back" in told

@@ -23,9 +23,10 @@ FLEET: dict[str, Any] = {
     "statuses": {"installed": 1980, "silent": 12, "drifted": 1, "on_trial": 9},
 }
 GATES = {"answer": "waiting", "sentence": "1 of 12 updated robots was silent. Waiting."}
-RUNNING = ROLLOUT | {"gates": GATES, "rolls_back": None}
-HALTED = ROLLOUT | {"rollout_id": "01H", "version": "0.2.2", "state": "halted", "rolls_back": None, "reason": "Smoke."}
-DONE = ROLLOUT | {"rollout_id": "01D", "version": "0.1.9", "state": "finished", "rolls_back": None}
+PLAIN = ROLLOUT | {"release_id": "01R", "rolls_back": None, "only_robot_id": None}
+RUNNING = PLAIN | {"gates": GATES}
+HALTED = PLAIN | {"rollout_id": "01H", "version": "0.2.2", "state": "halted", "reason": "Smoke."}
+DONE = PLAIN | {"rollout_id": "01D", "version": "0.1.9", "state": "finished"}
 INCIDENT = {"incident_id": "01H-2", "rollout_id": "01H", "opened_at_s": 0.0, "reason": "Smoke.", "is_open": True}
 CLOSED = INCIDENT | {"incident_id": "01D-4", "rollout_id": "01D", "reason": "Old news.", "is_open": False}
 
@@ -132,8 +133,14 @@ def test_metadata_that_ends_soon_is_told_with_what_to_do(surefoot: Run, server: 
 
 
 def test_a_way_back_is_called_one(surefoot: Run, server: Server) -> None:
-    server.rollouts = [RUNNING | {"rolls_back": "01R"}]
-    assert "01J 0.2.1 to standard (way back) running canary 45 of 2,000" in told(surefoot)
+    led_back = HALTED | {"release_id": "01BAD", "counts": {"installed": 60}}
+    server.rollouts = [RUNNING | {"rolls_back": "01BAD"}, led_back]
+    assert "01J 0.2.1 to standard (way back) running canary 45 of 60" in told(surefoot)
+
+
+def test_a_rollout_for_one_robot_is_about_one(surefoot: Run, server: Server) -> None:
+    server.rollouts = [RUNNING | {"only_robot_id": "robot-007", "counts": {"installed": 1}}]
+    assert "01J 0.2.1 to standard running canary 1 of 1" in told(surefoot)
 
 
 def test_open_incidents_are_named_and_closed_ones_are_not(surefoot: Run, server: Server) -> None:

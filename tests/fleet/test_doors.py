@@ -3,12 +3,13 @@
 from dataclasses import replace
 from typing import Any, cast
 
-from fleet.fleet_case import EVERYONE, HOUR_S, SKU, FleetCase, Voice
+from fleet.fleet_case import EVERYONE, HOUR_S, FleetCase, Voice
 from surefoot.fleet.doors import FEW, Doors, Found, depends_on_time
 from surefoot.fleet.model import Assignment, RolloutState
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.rollouts import pause_rollout
 from surefoot.rollout.maintenance import Window
+from surefoot.rollout.plan import one_robot_plan
 from surefoot.rollout.ramp import Ramp
 from surefoot.wire.version import Version
 
@@ -116,13 +117,23 @@ def test_what_a_robot_is_kept_from_lets_an_older_rollout_have_its_turn(fleet: Fl
 
 
 def test_only_a_rollout_with_windows_depends_on_the_time(fleet: FleetCase) -> None:
+    robot = fleet.enrol().robot
+    other = replace(robot, sku="other")
     fleet.start("0.2.1")
-    assert not fleet.run(lambda rows: depends_on_time(rows, SKU))
+    assert not fleet.run(lambda rows: depends_on_time(rows, robot))
     night = fleet.start("0.2.2", replace(EVERYONE, maintenance_windows=(Window(from_min=0, to_min=60),)))
-    assert fleet.run(lambda rows: depends_on_time(rows, SKU))
-    assert not fleet.run(lambda rows: depends_on_time(rows, "other"))
+    assert fleet.run(lambda rows: depends_on_time(rows, robot))
+    assert not fleet.run(lambda rows: depends_on_time(rows, other))
     # Robots that join late are brought up to date in windows, too.
     fleet.run(lambda rows: rows.put(replace(night, state=RolloutState.FINISHED)))
-    assert fleet.run(lambda rows: depends_on_time(rows, SKU))
+    assert fleet.run(lambda rows: depends_on_time(rows, robot))
     fleet.run(lambda rows: rows.put(replace(night, state=RolloutState.HALTED)))
-    assert not fleet.run(lambda rows: depends_on_time(rows, SKU))
+    assert not fleet.run(lambda rows: depends_on_time(rows, robot))
+
+
+def test_the_windows_of_a_rollout_for_one_robot_are_that_robots_matter(fleet: FleetCase) -> None:
+    own, other = fleet.enrol().robot, fleet.enrol("robot-2").robot
+    alone = one_robot_plan("robot-1")
+    fleet.start("0.2.1", replace(alone, maintenance_windows=(Window(from_min=0, to_min=60),)))
+    assert fleet.run(lambda rows: depends_on_time(rows, own))
+    assert not fleet.run(lambda rows: depends_on_time(rows, other))

@@ -1,18 +1,24 @@
 """One robot that is updated alone, beside what the fleet gets."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from fleet.fleet_case import EVERYONE, HOUR_S, FleetCase, Voice, digest_of
 from fleet.health_case import in_memory
 from support import code_of
+from surefoot.fleet.doors import depends_on_time
 from surefoot.fleet.emergency import Wish, halt_as_asked
 from surefoot.fleet.fleet_metrics import fleet_metrics
 from surefoot.fleet.incidents import Incident
+from surefoot.fleet.look import look_at
 from surefoot.fleet.model import Rollout, RolloutState, Status
 from surefoot.fleet.pins import pin_robot
+from surefoot.fleet.ports import Rows
 from surefoot.fleet.recall import recall_release
+from surefoot.fleet.robots import robot_status
 from surefoot.fleet.rollout_detail import rollout_detail
 from surefoot.fleet.rollouts import FORWARD, Purpose, halt_rollout, resume_rollout, start_rollout
 from surefoot.fleet.waiting import waiting
@@ -359,3 +365,44 @@ def test_a_silent_robot_keeps_it_waiting_no_longer_than_the_plan_says(fleet: Fle
     fleet.offered(robot)
     fleet.watch(25 * HOUR_S)
     assert state_of(fleet, rollout) is RolloutState.HALTED
+
+
+class CountingRows:
+    """Rows that count the rollouts they hand out; all else is passed through."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self.read = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._rows, name)
+
+    def find(self, kind: type[Any], **asked: Any) -> list[Any]:
+        found = self._rows.find(kind, **asked)
+        self.read += len(found) if kind is Rollout else 0
+        return found
+
+
+def rollouts_read(fleet: FleetCase, work: Callable[[Rows], object]) -> int:
+    def counted(rows: Rows) -> int:
+        counting: Any = CountingRows(rows)
+        work(counting)
+        return int(counting.read)
+
+    return fleet.run(counted)
+
+
+def test_what_one_robot_costs_does_not_grow_with_the_rollouts_for_others(fleet: FleetCase) -> None:
+    robot = fleet.enrol().robot
+    fleet.start("0.2.1")
+    fleet.install(Voice(robot=robot))
+    fleet.release("0.3.0")
+    alone = install_on(fleet, "0.3.0")
+    for number in range(2, 32):
+        fleet.enrol(f"robot-{number}")
+        install_on(fleet, "0.3.0", f"robot-{number}")
+    few = 5
+    assert rollouts_read(fleet, lambda rows: look_at(rows, alone.rollout_id, fleet.now_s)) <= few
+    assert rollouts_read(fleet, lambda rows: depends_on_time(rows, robot)) <= few
+    assert rollouts_read(fleet, lambda rows: robot_status(rows, "robot-1", fleet.now_s)) <= few
+    assert rollouts_read(fleet, lambda rows: rollout_detail(rows, alone)) <= few

@@ -151,8 +151,8 @@ def test_the_changelogs_entry_tells_what_happened_in_a_persons_words_and_no_mark
     entry = changelog_entry(incident, fleet.stored_release("0.2.1"), lines(fleet), where(fleet))
     assert entry.splitlines()[0] == "### Incident of 2023-11-14: standard 0.2.1 was halted"
     assert "arms \\# lost \\*calibration\\*" in entry
-    assert "1 robots ran it: 0 are back on another image, 1 are not, 0 are silent." in entry
-    assert entry.endswith("- Closed: 0.2.2 is out\n")
+    assert "1 robot ran it: 0 are back on another image, 1 is not, 0 are silent." in entry
+    assert entry.endswith(", ada: Closed: 0.2.2 is out\n") and entry.count("Closed:") == 1
 
 
 def test_halting_a_finished_rollout_takes_stable_from_its_release(fleet: FleetCase) -> None:

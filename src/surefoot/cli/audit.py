@@ -1,6 +1,7 @@
 """`surefoot audit`: what was changed, by whom and why, and whether that record is whole."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ import typer
 from surefoot.cli import output
 from surefoot.cli.noun import example, noun
 from surefoot.cli.options import AsJson, with_operator
-from surefoot.wire.errors import Damaged
+from surefoot.wire.errors import Damaged, Refused
 
 if TYPE_CHECKING:
     from surefoot.cli.client import OperatorClient
@@ -19,6 +20,7 @@ app = noun("See who changed what, and check that the record is whole.")
 
 _PAGE_ENTRIES = 500
 _SHOWN_CHARS = 80
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @app.command(
@@ -70,6 +72,10 @@ def verify(
     """
     from surefoot.fleet.audit import verify as verify_chain
 
+    if head is not None and not _SHA256.fullmatch(head):
+        raise Refused(
+            "refused-usage", "--head takes the 64 hex digits that an earlier run printed as head: correct it."
+        )
     walk = _Walk(head)
     broken = verify_chain(walk.over(_entries(operator)))
     if broken is not None:

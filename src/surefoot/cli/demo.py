@@ -59,25 +59,29 @@ def demo(
         rollout_id = demonstration.prepare()
         demonstration.pool.start()
         stack.callback(demonstration.pool.stop)
+        states: set[str] = set()
         with _progress(as_json) as show:
 
             def show_unless_stopped(look: "Look") -> None:
                 if stop.is_set():
                     raise KeyboardInterrupt
+                states.add(look.rollout["state"])
                 show(look)
 
             summary = demonstration.run(rollout_id, show_unless_stopped, HEADLESS_TIMEOUT_S if headless else None)
-        output.show(asdict(summary), as_json, *_sentences(summary))
+        output.show(asdict(summary), as_json, *_sentences(summary, watched="running" in states))
         if not headless:
             _stay(server, stop, as_json)
     if summary.divergent or summary.installed != summary.robots:
         raise Refused("demo-divergent", f"{summary.installed} of {summary.robots} installed: see the robots' records.")
 
 
-def _sentences(summary: "Summary") -> list[str]:
+def _sentences(summary: "Summary", *, watched: bool) -> list[str]:
+    """Return how it ended; a rollout that an earlier start brought to its end took no time that was `watched`."""
+    took = f" in {summary.seconds:g} s" if watched else ""
     ended = f"{summary.rolled_back} rolled back, {summary.silent} silent; the rollout is {summary.rollout}."
     return [
-        f"{summary.installed} of {summary.robots} robots installed in {summary.seconds:g} s, {ended}",
+        f"{summary.installed} of {summary.robots} robots installed{took}, {ended}",
         f"Compared with what really stands in their flash, {summary.divergent} records are wrong.",
     ]
 

@@ -136,7 +136,12 @@ def _unexpected(error: Exception, words: list[str], as_json: bool) -> int:
 
 
 def _usage_sentence(error: typer.TyperException) -> str:
-    fact = " ".join(error.format_message().split()).rstrip(".")
+    # Typer says these two words before what a person can use.
+    fact = " ".join(error.format_message().split()).replace("Value error, ", "").rstrip(".")
     # Only usage errors know the context they happened in.
     context: Any = getattr(error, "ctx", None)
-    return f"{fact}: see `{context.command_path} --help`." if context else f"{fact}."
+    if not context:
+        return f"{fact}."
+    # "Did you mean …?" ends its sentence by itself.
+    link = " See" if fact.endswith("?") else ": see"
+    return f"{fact}{link} `{context.command_path} --help`."

@@ -28,7 +28,8 @@ def halt(
 def _ask(rollout: dict[str, Any], *, roll_back: bool, recall: bool) -> None:
     """Say what will happen to how many robots and wait for a yes."""
     version, running = rollout["version"], rollout["running"]
-    will = [f"This stops {version} for {rollout['sku']}, also for the {_robots(rollout['updating'])} updating now."]
+    updating = f", also for the {_robots(rollout['updating'])} updating now" if rollout["updating"] else ""
+    will = [f"This stops {version} for {rollout['sku']}{updating}."]
     if roll_back:
         will.append(f"It leads the {_robots(running)} that run {version} back to what they ran before.")
     if recall:
@@ -51,7 +52,10 @@ def _told(rollout: dict[str, Any], *, roll_back: bool, recall: bool) -> list[str
     if way_back is not None:
         told.append(f"{_robots(running)} with {version}: led back by rollout {way_back}.")
     elif roll_back:
-        told.append("Nobody is led back: the fleet has no release below it to go back to.")
+        told += [
+            "Nobody is led back: the fleet has no release below it to go back to.",
+            f'Publish the one they ran before, then: surefoot rollout halt {rollout_id} --roll-back --reason "…"',
+        ]
     elif running:
         told += [
             f"{_robots(running)} with {version}: nothing changes.",

@@ -47,6 +47,10 @@ def plan(
         with connect(server=server, token_file=token_file, ca=ca, data=data) as operator:
             found_sku, robots = _size(operator, release_id, sku)
             warnings = [] if release_id is None else warnings_of(operator, release_id)
+        if not robots:
+            warnings.insert(
+                0, f"No robot of sku {found_sku} is enrolled: correct it, or enrol robots before the start."
+            )
         _show_outlook(wanted, found_sku, robots, warnings, as_json)
     elif check is not None:
         _show_check(check, read_plan(check), as_json)
@@ -120,6 +124,7 @@ def _show_outlook(wanted: "Plan", sku: str, robots: int, warnings: list[str], as
     from surefoot.rollout.explain import explain as explain_plan
 
     outlooks = explain_plan(wanted, robots)
+    fleet = "1 robot" if robots == 1 else f"{robots} robots"
     value = {
         "sku": sku,
         "robots": robots,
@@ -142,7 +147,7 @@ def _show_outlook(wanted: "Plan", sku: str, robots: int, warnings: list[str], as
         value,
         as_json,
         *warnings,
-        f"The fleet has {robots} robots of sku {sku}. About as many of them each phase reaches:",
+        f"The fleet has {fleet} of sku {sku}. About as many of them each phase reaches:",
         "",
         output.Table(("PHASE", "WHO", "NEW", "IN ALL", "SOAK", "ENDS AFTER", "OPENS"), phases),
         "",

@@ -48,7 +48,7 @@ def status(
     incidents = [found for found in operator.get("/api/v1/incidents")["incidents"] if found["is_open"]]
     about = {rollout["rollout_id"]: _brings(rollout) for rollout in known}
     value = {"fleet": fleet, "broker": broker, "metadata": metadata, "rollouts": under_way, "incidents": incidents}
-    blocks = [*_robots(fleet, broker), *_rollouts(under_way, fleet), "", _incidents(incidents, about)]
+    blocks = [*_robots(fleet, broker), *_rollouts(under_way, known, fleet), "", _incidents(incidents, about)]
     output.show(value, as_json, *blocks, *_metadata(metadata))
     if check and incidents:
         raise typer.Exit(1)
@@ -118,14 +118,16 @@ def _met(rate: float | None, is_kept: bool) -> str | None:
     return None if rate is None else "met" if is_kept else "missed"
 
 
-def _rollouts(rollouts: list[dict[str, Any]], fleet: dict[str, Any]) -> list[str | output.Table]:
+def _rollouts(
+    rollouts: list[dict[str, Any]], known: list[dict[str, Any]], fleet: dict[str, Any]
+) -> list[str | output.Table]:
     rows = [
         (
             rollout["rollout_id"],
             _brings(rollout),
             rollout["state"],
             rollout["phase_name"],
-            f"{_installed(rollout):,} of {sum(fleet['versions'].get(rollout['sku'], {}).values()):,}",
+            f"{_installed(rollout):,} of {_reached(rollout, known, fleet):,}",
         )
         for rollout in rollouts
     ]
@@ -141,6 +143,17 @@ def _rollouts(rollouts: list[dict[str, Any]], fleet: dict[str, Any]) -> list[str
 
 def _brings(rollout: dict[str, Any]) -> str:
     return f"{rollout['version']} to {rollout['sku']}" + (" (way back)" if rollout["rolls_back"] else "")
+
+
+def _reached(rollout: dict[str, Any], known: list[dict[str, Any]], fleet: dict[str, Any]) -> int:
+    """Return how many robots a rollout is about: all of its sku, the one it is for, or those that it leads back."""
+    if rollout["only_robot_id"] is not None:
+        return 1
+    everyone: int = sum(fleet["versions"].get(rollout["sku"], {}).values())
+    if rollout["rolls_back"] is None:
+        return everyone
+    brought = [one for one in known if one["release_id"] == rollout["rolls_back"] and one["rolls_back"] is None]
+    return min(everyone, sum(map(_installed, brought)))
 
 
 def _installed(rollout: dict[str, Any]) -> int:

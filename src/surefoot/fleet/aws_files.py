@@ -24,6 +24,7 @@ from surefoot.wire.errors import Refused
 
 PREFIX = "/v1/aws/files/"
 WORD_BYTES = 16
+_RESEMBLING = "aws/files/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +78,12 @@ def job_file(rows: Rows, job_id: str) -> JobFile:
 
 
 def without_word(path: str) -> str:
-    """Return a path that logs and people may see: that of a job's file without what lets a device in."""
-    return f"{PREFIX}…" if path.startswith(PREFIX) else path
+    """Return a path that logs and people may see: that of a job's file without what lets a device in.
+
+    So is one that only resembles it, as a wrong `public_url` may make it: its word is right in the right place.
+    """
+    start = path.lower().find(_RESEMBLING)
+    return path if start < 0 else f"{path[: start + len(_RESEMBLING)]}…"
 
 
 def _word(job_id: str, key: bytes) -> str:

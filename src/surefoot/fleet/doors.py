@@ -80,12 +80,12 @@ def held_for(rows: Rows, rollout: Rollout, release: Release, robot_id: str, now_
     return "outside-window" if _is_outside(rows, rollout, robot_id, now_s) else None
 
 
-def depends_on_time(rows: Rows, sku: str) -> bool:
-    """Whether a robot of this sku that gets nothing now may get something later without anything being written."""
-    running = rows.find(Rollout, sku=sku, state=RolloutState.RUNNING)
+def depends_on_time(rows: Rows, robot: Robot) -> bool:
+    """Whether a robot that gets nothing now may get something later without anything being written."""
+    find = partial(rows.find, Rollout, sku=robot.sku)
+    running = [one for only in (None, robot.robot_id) for one in find(only_robot_id=only, state=RolloutState.RUNNING)]
     # The newest finished one goes on to take robots that join late.
-    ended = RolloutState.FINISHED
-    finished = rows.find(Rollout, newest_first=True, limit=FEW, sku=sku, state=ended, only_robot_id=None)
+    finished = find(newest_first=True, limit=FEW, state=RolloutState.FINISHED, only_robot_id=None)
     return any(rollout.plan.maintenance_windows for rollout in (*running, *finished))
 
 

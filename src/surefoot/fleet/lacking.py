@@ -10,7 +10,7 @@ from itertools import islice
 from surefoot.fleet.doors import held_for
 from surefoot.fleet.keys import signers_of
 from surefoot.fleet.model import Facts, Lacking, Release, Rollout
-from surefoot.fleet.one_robot import robots_without
+from surefoot.fleet.one_robot import overtaken_by, robots_without
 from surefoot.fleet.pins import kept_from
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.way_back import release_before
@@ -85,10 +85,9 @@ def is_unheard(rollout: Rollout, robot: Lacking, now_s: float) -> bool:
     return robot.heard_at_s is None or now_s - robot.heard_at_s > rollout.plan.silence_deadline_s
 
 
-def _newer(rows: Rows, rollout: Rollout) -> set[str]:
-    newer: set[str] = set()
-    for known in rows.find(Rollout, newest_first=True, sku=rollout.sku):
-        if known.rollout_id == rollout.rollout_id:
-            break
-        newer.add(known.rollout_id)
-    return newer
+def _newer(rows: Rows, rollout: Rollout) -> Collection[str | None]:
+    """Return the newer rollouts, as far as they may have a robot that this one is for."""
+    if rollout.only_robot_id is not None:
+        taker = overtaken_by(rows, rollout)
+        return () if taker is None else (taker,)
+    return {known.rollout_id for known in rows.find(Rollout, after=rollout.rollout_id, sku=rollout.sku)}

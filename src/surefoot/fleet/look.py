@@ -11,7 +11,7 @@ from surefoot.fleet.gates import Gauge, measure
 from surefoot.fleet.gather import Count, Tally, count_installed, gather, judge_again, survey
 from surefoot.fleet.health_place import Counting
 from surefoot.fleet.model import Release, Rollout, RolloutState
-from surefoot.fleet.one_robot import is_overtaken
+from surefoot.fleet.one_robot import overtaken_by
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.rollout_history import ENGINE, RolloutAction, note_change
 from surefoot.fleet.watched import OUTAGE_S, is_unbroken, watched
@@ -114,7 +114,7 @@ def _decision(
         soaked_s=rollout.soaked_s,
         next_may_open=next_may_open(rows, rollout),
         leads_back=rollout.rolls_back is not None,
-        is_overtaken=is_overtaken(rows, rollout),
+        is_overtaken=overtaken_by(rows, rollout) is not None,
     )
     decision = decide(rollout.plan, standing, facts, gauge.watch)
     if gauge.installed and isinstance(decision, OpenPhase | Finish):

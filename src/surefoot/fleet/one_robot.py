@@ -66,13 +66,14 @@ def left_to_others(rows: Rows, rollout: Rollout) -> Release | None:
     return rows.get(Release, rollout.release_id) if lets_go else None
 
 
-def is_overtaken(rows: Rows, rollout: Rollout) -> bool:
-    """Whether a newer rollout took the one robot that this one is for: it has nothing more to do."""
+def overtaken_by(rows: Rows, rollout: Rollout) -> str | None:
+    """Return the newer rollout that took the one robot that this one is for, which has nothing more to do then."""
     newest = None if rollout.only_robot_id is None else rows.newest_assignment(rollout.only_robot_id)
     if newest is None or newest.rollout_id == rollout.rollout_id:
-        return False
-    found = rows.find(Rollout, after=rollout.rollout_id, sku=rollout.sku)
-    return any(newer.rollout_id == newest.rollout_id for newer in found)
+        return None
+    # Of all newer ones there may be thousands, and each of them is asked this.
+    found = rows.find(Rollout, limit=1, after=rollout.rollout_id, rollout_id=newest.rollout_id)
+    return newest.rollout_id if found else None
 
 
 def robots_without(rows: Rows, rollout: Rollout, after: str) -> Iterable[Lacking]:

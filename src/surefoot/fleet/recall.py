@@ -114,7 +114,8 @@ def lead_back(
         return _go_on(rows, known, release, who, now_s)
     target = newest_below(rows, release)
     if target is None:
-        detail = f"The fleet has no release of {release.sku} below {release.version}: recall it without the way back."
+        below = f"release of {release.sku} below {release.version} to lead robots back to"
+        detail = f"The fleet has no {below}: publish the one that they ran before, or leave the way back out."
         raise Refused("refused-no-way-back", detail)
     # Named after what it is for, so that the same order twice is one rollout.
     rollout_id = f"{release.release_id}-back-{len(rows.find(Rollout, rolls_back=release.release_id)) + 1}"

@@ -6,6 +6,7 @@ from surefoot.fleet.doors import Doors, Found, door_of
 from surefoot.fleet.judge import judge
 from surefoot.fleet.lacking import trusts
 from surefoot.fleet.model import Assignment, Facts, HistoryEntry, Release, Robot, RobotView, Rollout
+from surefoot.fleet.one_robot import in_order
 from surefoot.fleet.ports import Rows
 from surefoot.fleet.reconcile import Verdict, reconcile
 from surefoot.fleet.way_back import release_before, runs
@@ -131,9 +132,8 @@ def _going_back(rows: Rows, view: RobotView, found: Found) -> str:
     robot, current, facts = view.robot, view.assignment, view.facts
     if found.entrance is not None and found.entrance.rollout.rolls_back is None:
         return ""
-    for rollout in rows.find(Rollout, newest_first=True, sku=robot.sku):
-        if rollout.only_robot_id not in (None, robot.robot_id):
-            continue
+    for_all = rows.find(Rollout, newest_first=True, sku=robot.sku, only_robot_id=None)
+    for rollout in in_order(rows, robot, current, for_all):
         if current is not None and current.rollout_id == rollout.rollout_id:
             break
         recalled, fallback = rows.get(Release, rollout.rolls_back or ""), rows.get(Release, rollout.release_id)

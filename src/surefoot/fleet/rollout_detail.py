@@ -1,6 +1,7 @@
 """What a person who is about to act on a rollout should know: whom that meets, and which other rollouts bring what."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from surefoot.fleet.model import Release, Rollout, RolloutState, Status
 from surefoot.fleet.ports import Rows
@@ -52,11 +53,9 @@ def rollout_detail(rows: Rows, rollout: Rollout) -> Detail:
 
 def _beside(rows: Rows, rollout: Rollout) -> list[Beside]:
     """Return the other rollouts of the sku that have a say, the newest first."""
-    found = rows.find(Rollout, newest_first=True, sku=rollout.sku)
     # What brings a release to one robot has no say for all others.
-    known = [other for other in found if other.only_robot_id is None or other.rollout_id == rollout.rollout_id]
-    place = [other.rollout_id for other in known].index(rollout.rollout_id)
-    newer, older = known[:place], known[place + 1 :]
+    find = partial(rows.find, Rollout, after=rollout.rollout_id, sku=rollout.sku, only_robot_id=None)
+    newer, older = find()[::-1], find(newest_first=True)
     ends = [other for other in newer if other.state is RolloutState.FINISHED and other.rolls_back is None]
     # Of finished ones the newest takes every robot, and those behind it none.
     before = [other for other in newer if other.state is not RolloutState.FINISHED or other in ends[:1]][-BESIDE_MAX:]

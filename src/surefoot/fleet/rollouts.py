@@ -79,12 +79,13 @@ def start_rollout(
             plan names one that is not enrolled; of a plan for one robot what `one_robot.require_installable` raises.
     """
     release = _usable(rows, _release(rows, release_id))
+    # First, as nobody who names one robot wrote a plan to correct.
+    if plan.only_robot_id is not None and purpose.rolls_back is None:
+        require_installable(rows, plan.only_robot_id, release, force=purpose.force)
     for robot_id in (robot_id for phase in plan.phases for robot_id in phase.robots):
         if rows.robot(robot_id) is None:
             detail = f"The plan names robot {robot_id}, which the fleet does not know: enrol it or correct the plan."
             raise Refused("not-found-robot", detail)
-    if plan.only_robot_id is not None and purpose.rolls_back is None:
-        require_installable(rows, plan.only_robot_id, release, force=purpose.force)
     ramp = plan.ramp if purpose.rolls_back is None else None
     rollout = Rollout(
         rollout_id=rollout_id,

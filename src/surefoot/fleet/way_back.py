@@ -1,5 +1,7 @@
 """Which release a robot goes back to when the one it runs is recalled: what it ran before, and who is back."""
 
+from functools import partial
+
 from surefoot.fleet.keys import is_barred
 from surefoot.fleet.model import Facts, Release, Rollout, RolloutState, Status
 from surefoot.fleet.ports import Rows
@@ -34,13 +36,15 @@ def way_back_of(rows: Rows, release: Release, only_robot_id: str | None = None) 
 
     Each robot is led back once by a rollout, so whoever the release reached since by a newer one needs another.
     """
-    for known in rows.find(Rollout, newest_first=True, sku=release.sku):
-        if known.rolls_back == release.release_id and known.only_robot_id == only_robot_id:
-            return None if known.state is RolloutState.HALTED else known
-        is_of_others = only_robot_id is not None and known.only_robot_id not in (None, only_robot_id)
-        if known.release_id == release.release_id and known.rolls_back is None and not is_of_others:
-            break
-    return None
+    known = rows.find(Rollout, newest_first=True, limit=1, rolls_back=release.release_id, only_robot_id=only_robot_id)
+    if not known or known[0].state is RolloutState.HALTED:
+        return None
+    since = partial(
+        rows.find, Rollout, limit=1, after=known[0].rollout_id, release_id=release.release_id, rolls_back=None
+    )
+    # What others were brought alone says nothing of the one robot.
+    newer = since() if only_robot_id is None else since(only_robot_id=None) + since(only_robot_id=only_robot_id)
+    return None if newer else known[0]
 
 
 def count_led_back(rows: Rows, rollout: Rollout) -> int:

@@ -72,7 +72,7 @@ def token_holder(rows: Rows, sha256: str, now_s: float) -> Known:
         raise unknown_token()
     account = rows.get(Account, token.account)
     if token.revoked_at_s is not None or token.expires_at_s <= now_s or account is None or account.disabled:
-        detail = "This token has expired or was revoked: make a new one with `surefoot token create`."
+        detail = "This token has expired or was revoked: sign in anew with `surefoot login`, or ask for a new one."
         raise Refused("refused-token", detail)
     actor = Actor(name=account.name, role=account.role, how=How.TOKEN, permissions=permissions_of(account, token))
     return Known(actor=actor, note_use=token.used_at_s is None or now_s - token.used_at_s >= USED_EVERY_S)

@@ -285,6 +285,12 @@ def test_no_log_line_and_no_answer_holds_what_lets_a_device_in(
     assert without_word("/v1/check") == "/v1/check"
 
 
+@pytest.mark.parametrize("before", ["/", "/V1/AWS/FILES/../..", "/fleet", "/ui?next=", "/v1/."])
+def test_an_address_that_went_wrong_is_not_in_the_log_either(before: str) -> None:
+    assert "word" not in without_word(f"{before}{PREFIX}job/word")
+    assert "word" not in without_word(f"{before}{PREFIX.upper()}job/word")
+
+
 @given(part=st.text(max_size=80) | st.from_regex(r"[A-Za-z0-9_-]{0,64}/[A-Za-z0-9_-]{0,30}", fullmatch=True))
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_strange_address_is_answered_with_anything_but_that_it_is_not_there(jobs: JobsCase, part: str) -> None:

@@ -43,6 +43,7 @@ class Case:
         self.now_s = START_S
         self.is_up = True
         self.lets_in = True
+        self.clears = True
         self.asked: list[str] = []
         files = BrokerFiles(config, FleetCa(folder / "tls"), datetime.fromtimestamp(START_S, UTC))
         self.watch = BrokerWatch(
@@ -98,6 +99,8 @@ class Case:
         self.asked.append(f"cut {robot_id}")
 
     def _clear(self, robot_id: str) -> int:
+        if not self.clears:
+            raise Interrupted("interrupted-broker", "It hung up.")
         self.asked.append(f"clear {robot_id}")
         return 1
 
@@ -142,6 +145,19 @@ def test_a_revoked_robot_loses_its_password_and_is_cut_until_no_old_handshake_ca
         ["cut robot-1", "clear robot-1"],
         [],
     ]
+
+
+def test_who_cannot_be_cleared_up_behind_keeps_nobody_else_in(case: Case) -> None:
+    case.add("robot-2")
+    case.look()
+    case.change(lambda rows: revoke(rows, "robot-1", "nobody's", case.now_s))
+    case.change(lambda rows: revoke(rows, "robot-2", "nobody's either", case.now_s))
+    case.clears = False
+    with pytest.raises(Interrupted):
+        case.look()
+    assert case.asked == ["reload", "cut robot-1", "cut robot-2"]
+    case.clears = True
+    assert case.look() == ["cut robot-1", "cut robot-2", "clear robot-1", "clear robot-2"]
 
 
 def test_renewals_leave_the_broker_alone_and_a_revocation_ends_every_certificate_they_left(case: Case) -> None:

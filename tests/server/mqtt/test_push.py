@@ -19,7 +19,7 @@ from surefoot.fleet.recall import recall_release
 from surefoot.fleet.rollouts import halt_rollout, pause_rollout, resume_rollout, start_rollout
 from surefoot.rollout.maintenance import DAY_MIN, Window
 from surefoot.rollout.membership import position
-from surefoot.rollout.plan import Phase, Plan
+from surefoot.rollout.plan import Phase, Plan, one_robot_plan
 from surefoot.rollout.ramp import Ramp
 from surefoot.server.courier import Courier
 from surefoot.server.devices.poll_cache import PollCache
@@ -27,6 +27,7 @@ from surefoot.server.devices.poll_cache_store import WatchedStore
 from surefoot.server.mqtt.push import Pusher
 from surefoot.server.mqtt.state import Bell
 from surefoot.server.mqtt.waves import CALL_AGAIN_S
+from surefoot.server.services import Services
 from surefoot.wire.command import Command, parse_command
 from surefoot.wire.errors import Interrupted
 
@@ -363,3 +364,31 @@ def test_a_bell_wakes_whoever_waits_and_whoever_comes_late() -> None:
         await bell.wait(0.001)
 
     asyncio.run(work())
+
+
+def test_rollouts_for_single_robots_that_are_not_there_cost_no_look(
+    pushing: Pushing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads, read = 0, Services.read
+
+    async def counted(services: Services, work: Callable[[Rows], T]) -> T:
+        nonlocal reads
+        reads += 1
+        return await read(services, work)
+
+    monkeypatch.setattr(Services, "read", counted)
+    pushing.there.robot_ids = {"robot-2"}
+    pushing.step()
+    idle, reads = reads, 0
+
+    def start_five(rows: Rows) -> None:
+        for number in range(5):
+            alone = one_robot_plan("robot-1")
+            start_rollout(rows, "release-0.2.1", alone, f"alone-{number}", b"salt", NOW_S)
+
+    pushing.run(start_five)
+    assert pushing.step() == []
+    reads = 0
+    assert pushing.step() == [] and reads == idle
+    pushing.there.robot_ids = {"robot-1"}
+    assert pushing.step()[0] == "robot-1"

@@ -50,6 +50,8 @@ def test_what_cannot_be_is_refused_and_nothing_starts(bench: Bench) -> None:
     assert (unknown.status, unknown.code) == (404, "not-found-release")
     nobody = bench.operate("POST", "/robots/none/install", BODY)
     assert (nobody.status, nobody.code) == (404, "not-found-robot")
+    # Whoever names a robot wrote no plan to correct.
+    assert "plan" not in nobody.json["detail"]
     bench.operate("POST", "/robots/robot-1/pin", {"reason": "on loan"})
     pinned = bench.operate("POST", PATH, BODY)
     assert (pinned.status, pinned.code, "on loan" in pinned.json["detail"]) == (409, "refused-pin-state", True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from shell.full_disk import disk_of
 from support import code_of
 from surefoot.server.operators.uploads import ARRIVING_MAX, CHECKED_MAX, Uploads
 
@@ -99,3 +100,10 @@ def test_what_is_not_as_it_was_announced_is_refused(tmp_path: Path, sent: bytes,
 
 def test_a_disk_that_takes_nothing_is_said_to_be_that(tmp_path: Path) -> None:
     assert code_of(asyncio.run, stored(Uploads(tmp_path / "gone"), Sender(DATA))) == "interrupted-blob"
+
+
+@pytest.mark.parametrize("pieces", [(DATA,), (DATA[:7], DATA[7:]), (DATA * 100, DATA)])
+def test_a_disk_that_is_full_amid_an_image_is_said_to_be_that(tmp_path: Path, pieces: tuple[bytes, ...]) -> None:
+    with disk_of(10):
+        assert code_of(asyncio.run, stored(Uploads(tmp_path), Sender(*pieces))) == "interrupted-blob"
+    assert list(tmp_path.iterdir()) == []

@@ -4,10 +4,13 @@ import asyncio
 from dataclasses import replace
 
 from server.pages.page_case import browser, start, tell
-from server_bench import OPERATOR_TOKEN, Bench
+from server_bench import NOW_S, OPERATOR_TOKEN, SKU, Bench
 from surefoot.fleet.model import Status
 from surefoot.fleet.ports import Rows
-from surefoot.server.pages.fleet import figures, versions_of
+from surefoot.fleet.robots import enrol_robot
+from surefoot.fleet.rollouts import start_rollout
+from surefoot.rollout.plan import one_robot_plan
+from surefoot.server.pages.fleet import SHOWN_MAX, figures, versions_of
 from surefoot.server.pages.fleet_counts import FleetCounts, fleet_counts
 from surefoot.server.pages.snapshots import Snapshots
 
@@ -95,3 +98,19 @@ def test_a_halted_rollout_is_under_way_until_its_incident_is_closed_and_a_newer_
     bench.operate("POST", f"/rollouts/{newer}/halt", {"reason": "arms shake"})
     assert admin.send(f"/incidents/{newer}-2/close", reason="known").status == 303
     assert f"/rollouts/{newer}" in admin.see("/").links
+
+
+def test_many_rollouts_for_single_robots_hide_neither_the_others_nor_their_robots(bench: Bench) -> None:
+    rollout_id = start(bench, "0.2.1", phases=[{"name": "full", "percent": 100, "soak_s": 3600}])
+    tell(bench, "robot-1")
+
+    def install_each(rows: Rows) -> None:
+        for number in range(SHOWN_MAX + 1):
+            enrol_robot(rows, f"single-{number}", SKU, f"token of {number}", NOW_S)
+            alone = one_robot_plan(f"single-{number}")
+            start_rollout(rows, "release-0.2.1", alone, f"alone-{number}", b"salt", NOW_S)
+
+    bench.services.store.submit(install_each).result()
+    admin = browser(bench)
+    assert f"/rollouts/{rollout_id}" in admin.see("/").links
+    assert "/robots/robot-1" in admin.see("/robots?status=waiting").links

@@ -104,4 +104,9 @@ def test_one_robot_is_brought_a_release_and_the_page_says_first_what_happens(ben
     assert answer.status == 303
     shown = operator.see(answer.headers["location"])
     assert "For one robot alone" in shown.text and "Forced" in shown.text and "/robots/robot-1" in shown.links
+    assert "of 1 robot installed" in operator.see("/rollouts").text
+    # A release below, published last, is not what the page proposes.
+    bench.publish("0.1.9")
+    offered = operator.see("/robots/robot-1/install").text
+    assert offered.index("0.2.1 for standard") < offered.index("0.1.9 for standard")
     assert "/robots/robot-1/install" not in browser(bench, Role.VIEWER).see("/robots/robot-1").links

@@ -1,5 +1,7 @@
 """A rollout's page, and what a person does there."""
 
+import pytest
+
 from server.pages.page_case import Page, browser, start, tell
 from server_bench import Bench
 from surefoot.fleet.access import Role
@@ -133,3 +135,14 @@ def test_the_buttons_say_to_how_many_robots_it_is_done(bench: Bench) -> None:
     assert "Pause: no offer to 2 robots" in admin.see(f"/rollouts/{rollout_id}/pause").text
     admin.send(f"/rollouts/{rollout_id}/pause")
     assert "Resume: offers to 2 robots" in admin.see(f"/rollouts/{rollout_id}/resume").text
+
+
+@pytest.mark.parametrize(
+    ("others", "button"), [(0, "Halt: stop 1 robot Leave"), (1, "Halt: no offer to 1 robot, stop 1 robot Leave")]
+)
+def test_the_button_of_a_halt_says_who_is_stopped_amid_an_update(bench: Bench, others: int, button: str) -> None:
+    rollout_id = start(bench, "0.2.1", phases=[{"name": "full", "percent": 100, "soak_s": 3600}])
+    tell(bench, "robot-1")
+    for number in range(others):
+        bench.enrol(f"other-{number}")
+    assert button in browser(bench).see(f"/rollouts/{rollout_id}/halt").text

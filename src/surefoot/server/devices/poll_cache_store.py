@@ -94,7 +94,7 @@ def ask(
     if offer is not None:
         return offer, None
     newest = rows.newest_assignment(robot.robot_id)
-    if (newest is not None and newest.is_open) or depends_on_time(rows, robot.sku):
+    if (newest is not None and newest.is_open) or depends_on_time(rows, robot):
         return None, None
     return None, generation(rows)
 

@@ -32,7 +32,7 @@ def clear(address: BrokerAddress, robot_id: str) -> int:
     with entered(address, CLIENT_ID) as (broker, answers):
         for _ in range(ROUNDS_MAX):
             broker.sendall(asked)
-            topics = _retained(answers)
+            topics = retained_topics(answers)
             if not topics:
                 break
             for topic in topics:
@@ -48,8 +48,8 @@ def subscribe_packet(*filters: str) -> bytes:
     return packet(_SUBSCRIBE, struct.pack(">H", 1) + asked)
 
 
-def _retained(answers: BinaryIO) -> list[bytes]:
-    """Return the topics of the retained messages that come before the answer to our ping."""
+def retained_topics(answers: BinaryIO) -> list[bytes]:
+    """Return the topics of the retained messages that come before the answer to our ping; `OSError` without that."""
     topics: list[bytes] = []
     while True:
         head, body = _packet_of(answers)
@@ -69,11 +69,15 @@ def _packet_of(answers: BinaryIO) -> tuple[int, bytes]:
         shift += 7
         if not part & 0x80:
             break
-    return head, answers.read(length)
+    return head, _bytes(answers, length)
 
 
 def _byte(answers: BinaryIO) -> int:
-    read = answers.read(1)
-    if not read:
+    return _bytes(answers, 1)[0]
+
+
+def _bytes(answers: BinaryIO, count: int) -> bytes:
+    read = answers.read(count)
+    if len(read) < count:
         raise ConnectionResetError("the broker hung up")
-    return read[0]
+    return read

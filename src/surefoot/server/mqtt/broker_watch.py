@@ -138,6 +138,8 @@ class BrokerWatch:
         due = {cut.robot_id for cut in self._cuts if cut.due_at_s <= now_s}
         for robot_id in sorted(due):
             self._cut(robot_id)
+        # Where clearing fails, everybody is cut off already.
+        for robot_id in sorted(due):
             # Who enrolled anew may be back, and its words are good.
             is_gone = self._store.read(lambda rows, robot_id=robot_id: is_revoked(rows, robot_id))  # type: ignore[misc]
             log.info("broker-cut robot_id=%s cleared=%d", robot_id, self._clear(robot_id) if is_gone else 0)

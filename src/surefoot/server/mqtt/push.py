@@ -112,9 +112,12 @@ class Pusher:
             running = await services.read(lambda rows: rows.find(Rollout, state=RolloutState.RUNNING))
             self._waves = {one.rollout_id: self._waves.get(one.rollout_id, Waves()) for one in running}
             returned = self._there.take_returned()
+            online = self._jobs.reachable(self._there.online())
             for rollout in running:
                 self._waves[rollout.rollout_id].forget(returned)
-                await self._call(rollout.rollout_id)
+                # Of those for one robot alone there may be thousands, and whom a halt is to stop waits for each look.
+                if rollout.only_robot_id is None or rollout.only_robot_id in online:
+                    await self._call(rollout.rollout_id)
 
     async def _recall(self, rollout_id: str) -> None:
         """Stop every robot that may be updating by a halted rollout."""

@@ -48,12 +48,14 @@ class Uploads:
         async with self._arriving:
             with ExitStack() as stack:
                 try:
-                    file = stack.enter_context(tempfile.TemporaryFile(dir=self._folder))
+                    # Unbuffered: what a full disk did not take would be written, and fail, once more at closing.
+                    file = stack.enter_context(tempfile.TemporaryFile(buffering=0, dir=self._folder))
                     digest = hashlib.sha256()
 
                     def take(piece: bytes) -> None:
-                        file.write(piece)
                         digest.update(piece)
+                        while piece:
+                            piece = piece[file.write(piece) :]
 
                     await receive_body(headers, receive, bytes_max, timeout_s, take)
                     file.seek(0)

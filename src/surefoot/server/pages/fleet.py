@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -112,10 +113,7 @@ async def fleet_view(services: Services, snapshots: Snapshots) -> FleetView:
 
 def _view(rows: Rows, services: Services, counts: FleetCounts | None) -> FleetView:
     under_way = [
-        rollout
-        for state in UNDER_WAY
-        for rollout in rows.find(Rollout, newest_first=True, limit=SHOWN_MAX, state=state)
-        if not _is_left_behind(rows, rollout)
+        rollout for state in UNDER_WAY for rollout in _newest(rows, state) if not _is_left_behind(rows, rollout)
     ]
     lines = tuple(rollout_line(rows, rollout, counts) for rollout in under_way)
     found = rows.find(Incident, newest_first=True, limit=SHOWN_MAX, is_open=True)
@@ -129,6 +127,12 @@ def _view(rows: Rows, services: Services, counts: FleetCounts | None) -> FleetVi
         incidents=incidents,
         every_s=services.fleet.next_check_s + services.fleet.next_check_jitter_s,
     )
+
+
+def _newest(rows: Rows, state: RolloutState) -> list[Rollout]:
+    """Return the newest rollouts of a state; however many are for single robots, the others stand before them."""
+    find = partial(rows.find, Rollout, newest_first=True, limit=SHOWN_MAX, state=state)
+    return list({one.rollout_id: one for one in (*find(only_robot_id=None), *find())}.values())
 
 
 def _is_left_behind(rows: Rows, rollout: Rollout) -> bool:

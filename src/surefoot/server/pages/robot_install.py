@@ -24,7 +24,7 @@ router = APIRouter()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The releases that a robot may be brought, the newest first, and the version it names for what it runs."""
+    """The releases that a robot may be brought, the highest version first, and the version that it runs."""
 
     releases: list[Release]
     runs: str | None
@@ -61,6 +61,7 @@ async def post_robot_install(
 def _choice(rows: Rows, robot_id: str, now_s: float) -> Choice:
     status = robot_status(rows, robot_id, now_s)
     releases = [release for release in usable_releases(rows) if release.sku == status.robot.sku]
+    releases.sort(key=lambda release: release.version, reverse=True)
     return Choice(releases=releases, runs=None if status.facts is None else status.facts.report.running.version)
 
 

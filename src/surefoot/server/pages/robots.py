@@ -1,6 +1,7 @@
 """The robots: by the beginning of their ids, a page at a time, or those that stand in a way somebody must look at."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -74,7 +75,9 @@ def robots_view(rows: Rows, beginning: str, after: str, now_s: float, limit: int
 def robots_of_status(rows: Rows, status: Status, now_s: float) -> RobotsView:
     """Return the first robots whose newest assignment was recorded with a status, by the newest rollouts."""
     found: dict[str, RobotStatus] = {}
-    for rollout in rows.find(Rollout, newest_first=True, limit=ROLLOUTS_MAX):
+    find = partial(rows.find, Rollout, newest_first=True, limit=ROLLOUTS_MAX)
+    # Those for single robots, of which there may be many, do not hide the others.
+    for rollout in {one.rollout_id: one for one in (*find(only_robot_id=None), *find())}.values():
         for assignment in rows.assignments_of_status(rollout.rollout_id, status, None, LISTED):
             if len(found) < LISTED and _is_newest(rows, assignment):
                 found[assignment.robot_id] = robot_status(rows, assignment.robot_id, now_s)

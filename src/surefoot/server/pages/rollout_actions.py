@@ -72,6 +72,15 @@ def _no_offer(view: RolloutView) -> str:
     return f"no offer to {plural(view.unreached)}"
 
 
+def _stops(view: RolloutView) -> str:
+    """Return what a halt does to whom; where all have their offer, those who update are who it is for."""
+    updating = _updating(view)
+    stopped = f"stop {plural(updating)}"
+    if not updating:
+        return _no_offer(view)
+    return f"{_no_offer(view)}, {stopped}" if view.unreached else stopped
+
+
 def _offers(view: RolloutView) -> str:
     return f"offers to {plural(view.unreached)}"
 
@@ -117,7 +126,7 @@ ACTIONS = {
         _action("approve", "main", _approve, _more),
         _action("resume", "main", _resume, _offers),
         _action("pause", "main", _pause, _no_offer, needs_reason=False),
-        _action("halt", "bad", _halt, _no_offer, asks_more=True),
+        _action("halt", "bad", _halt, _stops, asks_more=True),
         _action(LEAD_BACK, "bad", _lead_back, _back),
     )
 }

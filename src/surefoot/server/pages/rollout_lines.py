@@ -63,7 +63,9 @@ def rollout_line(rows: Rows, rollout: Rollout, counts: FleetCounts | None) -> Ro
 
 
 def _reached(rows: Rows, rollout: Rollout, counts: FleetCounts) -> int:
-    """Return how many robots a rollout is about: all of its sku, or those that it leads back."""
+    """Return how many robots a rollout is about: all of its sku, the one it is for, or those that it leads back."""
+    if rollout.only_robot_id is not None:
+        return 1
     everyone = counts.by_sku.get(rollout.sku, 0)
     if rollout.rolls_back is None:
         return everyone
