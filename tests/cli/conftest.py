@@ -2,13 +2,17 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from live_server import LiveServer
 from surefoot.cli.main import main
+
+Run = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,5 +45,30 @@ def surefoot(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
         code = main([str(word) for word in words])
         captured = capsys.readouterr()
         return Outcome(code=code, stdout=captured.out, stderr=captured.err)
+
+    return run
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[LiveServer]:
+    """A server that the test starts by a call to its `start`, and that ends with the test."""
+    with LiveServer(tmp_path / "server" / "data") as server:
+        yield server
+
+
+@pytest.fixture
+def operate(surefoot: Run, server: LiveServer) -> Run:
+    """Run a command against the server, as whoever may read its data directory."""
+    return lambda *words: surefoot(*words, "--data", server.data_dir)
+
+
+@pytest.fixture
+def ask(operate: Run) -> Run:
+    """Run a command that must succeed, and return its JSON."""
+
+    def run(*words: object) -> Any:
+        outcome = operate(*words, "--json")
+        assert outcome.code == 0, outcome.stdout
+        return outcome.json
 
     return run

@@ -44,18 +44,6 @@ def operate(surefoot: Run, data: Path) -> Run:
 
 
 @pytest.fixture
-def ask(operate: Run) -> Callable[..., Any]:
-    """Run a command that must succeed, and return its JSON."""
-
-    def run(*words: object) -> Any:
-        outcome = operate(*words, "--json")
-        assert outcome.code == 0, outcome.stdout
-        return outcome.json
-
-    return run
-
-
-@pytest.fixture
 def publish(ask: Run, surefoot: Run, tmp_path: Path) -> Callable[[str, str], Any]:
     """Sign and publish a build with a new trusted key, through nothing but commands."""
 

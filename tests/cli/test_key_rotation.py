@@ -2,12 +2,11 @@
 
 import json
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from live_server import LiveServer
 from surefoot.sim.images import app_image
@@ -34,27 +33,6 @@ class Robots:
         assert answer.status_code == 200, answer.text
         offer = answer.json()["order"]
         return None if offer is None else str(offer["version"])
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[LiveServer]:
-    with LiveServer(tmp_path / "server" / "data") as server:
-        yield server
-
-
-@pytest.fixture
-def operate(surefoot: Run, server: LiveServer) -> Run:
-    return lambda *words: surefoot(*words, "--data", server.data_dir)
-
-
-@pytest.fixture
-def ask(operate: Run) -> Run:
-    def run(*words: object) -> Any:
-        outcome = operate(*words, "--json")
-        assert outcome.code == 0, outcome.stdout
-        return outcome.json
-
-    return run
 
 
 def an_image(surefoot: Run, folder: Path, key: Path, version: str) -> Path:

@@ -1,39 +1,15 @@
 """Webhooks as an operator sets them up, and looks after what was not delivered: by command, against a real server."""
 
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from live_server import LiveServer
 from surefoot.fleet.webhooks import Event
 from surefoot.sim.images import app_image
 from waiting import wait_until
 
 Run = Callable[..., Any]
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[LiveServer]:
-    with LiveServer(tmp_path / "server" / "data") as server:
-        yield server
-
-
-@pytest.fixture
-def operate(surefoot: Run, server: LiveServer) -> Run:
-    return lambda *words: surefoot(*words, "--data", server.data_dir)
-
-
-@pytest.fixture
-def ask(operate: Run) -> Run:
-    def run(*words: object) -> Any:
-        outcome = operate(*words, "--json")
-        assert outcome.code == 0, outcome.stdout
-        return outcome.json
-
-    return run
 
 
 def start_a_rollout(ask: Run, surefoot: Run, folder: Path) -> None:

@@ -133,14 +133,17 @@ class Engine:
         What a person or a robot says must not wait for all rollouts.
         """
         hold(rows, lease)
-        ids, now_s, counting = to_look_at(rows) if left is None else left, self._services.now_s(), Counting(rows)
+        # A copy: the transaction may be tried again.
+        ids, changes = to_look_at(rows) if left is None else list(left), []
         find, find_gate, url = self._surveys.find, self._gate_surveys.find, self._services.fleet.public_url
-        changes, until_s = [], self._monotonic_s() + TURN_S
-        for done, rollout_id in enumerate(ids, start=1):
-            changes.append(look_at(rows, rollout_id, now_s, find, find_gate, public_url=url, counting=counting))
+        now_s, counting, until_s = self._services.now_s(), Counting(rows), self._monotonic_s() + TURN_S
+        while ids:
+            change = look_at(rows, ids.pop(0), now_s, find, find_gate, public_url=url, counting=counting)
+            if change is not None:
+                changes.append(change)
             if self._monotonic_s() >= until_s:
-                return [change for change in changes if change is not None], ids[done:]
-        return [change for change in changes if change is not None], []
+                break
+        return changes, ids
 
     async def _survey(self) -> None:
         """Take the surveys that were asked for; large ones go on beside the next steps, or the lease would run out."""
